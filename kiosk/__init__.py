@@ -1,0 +1,1 @@
+"""Trousseau: the key cabinet that keeps the register of PROC-INT-006."""

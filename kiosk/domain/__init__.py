@@ -1,0 +1,1 @@
+"""The procedure in plain Python: no clock, no I/O, standard library only."""

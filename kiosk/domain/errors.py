@@ -1,0 +1,163 @@
+"""Every error of the house, under one root. Texts for people are in the translation catalogue under `error.<Name>`."""
+
+from __future__ import annotations
+
+
+class TrousseauError(Exception):
+    """The root of every error that this project raises on purpose.
+
+    Args:
+        values: what the sentence in the catalogue needs to be exact, by name.
+    """
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(", ".join(f"{name}={value}" for name, value in values.items()))
+        self.values = values
+
+
+class Refusal(TrousseauError):
+    """The procedure does not allow it; nothing has changed."""
+
+
+class NotPossible(Refusal):
+    """The item's standing does not allow this act."""
+
+
+class HeldByAnother(Refusal):
+    """Somebody else holds the item."""
+
+
+class NotInService(Refusal):
+    """The item was restituted or lost."""
+
+
+class LostItem(Refusal):
+    """The item was declared lost and is blocked."""
+
+
+class NotActive(Refusal):
+    """The person has left or has been suspended."""
+
+
+class NotTechnician(Refusal):
+    """The person's roles do not allow taking or returning."""
+
+
+class UnknownBadge(Refusal):
+    """Nobody in the register carries this badge."""
+
+
+class RevokedBadge(Refusal):
+    """This badge has been revoked."""
+
+
+class ClonedBadge(Refusal):
+    """The badge shows a known identifier but could not prove that it is the enrolled one."""
+
+
+class RandomIdentifier(Refusal):
+    """The tag invents a new identifier at each tap, so it names nobody and nothing."""
+
+
+class UnknownKey(Refusal):
+    """No access means in the register carries this tag."""
+
+
+class BadgeFirst(Refusal):
+    """A key was tapped before any badge."""
+
+
+class VisitInProgress(Refusal):
+    """Somebody is signing; a second badge has to wait."""
+
+
+class SignFirst(Refusal):
+    """An earlier take still waits for its signature."""
+
+
+class WrongPin(Refusal):
+    """The PIN is not the right one."""
+
+
+class PinLocked(Refusal):
+    """Too many wrong PINs; the badge is locked for a while."""
+
+
+class BadPin(Refusal):
+    """A PIN has four to eight digits."""
+
+
+class NoPin(Refusal):
+    """The badge proves only an identifier and its holder has no PIN."""
+
+
+class NotVisiting(Refusal):
+    """The visit that this button belongs to is over."""
+
+
+class StatementChanged(Refusal):
+    """What was signed is no longer what the screen shows."""
+
+
+class EmptySignature(Refusal):
+    """The drawing is too short to be a signature."""
+
+
+class BadSignature(Refusal):
+    """The strokes are not lists of points inside the pad."""
+
+
+class NotNow(Refusal):
+    """The visit is at another step; this button is not on its screen."""
+
+
+class NotAllowed(Refusal):
+    """The person's roles do not allow looking at this."""
+
+
+class SeveralTags(Refusal):
+    """Two tags lie on the reader at once."""
+
+
+class TornTap(Refusal):
+    """The tag left the reader before it was read."""
+
+
+class OutOfService(TrousseauError):
+    """The cabinet has stopped because it could not keep its record."""
+
+
+class StorageFailed(TrousseauError):
+    """The disk did not take a record; nothing more may be opened."""
+
+
+class WriterBusy(TrousseauError):
+    """Another process writes in this data folder."""
+
+
+class NotInitialised(TrousseauError):
+    """The data folder holds no cabinet yet."""
+
+
+class AlreadyInitialised(TrousseauError):
+    """The data folder already holds a cabinet."""
+
+
+class ForeignDatabase(TrousseauError):
+    """The file is not one of ours, or was written by a later version."""
+
+
+class BadSettings(TrousseauError):
+    """The settings have faults; all of them are listed."""
+
+
+class BadImport(TrousseauError):
+    """The file has faults; all of them are listed by line and nothing was imported."""
+
+
+class NotRunning(TrousseauError):
+    """The command needs the running service, and it does not answer."""
+
+
+class HardwareMissing(TrousseauError):
+    """A pin, a reader or a chip that the settings name is not there."""

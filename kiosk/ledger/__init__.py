@@ -1,0 +1,1 @@
+"""The proof: entries as canonical bytes, chained. No I/O."""

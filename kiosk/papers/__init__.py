@@ -1,0 +1,1 @@
+"""What ends up on paper or as a picture: for now, the drawn signature."""

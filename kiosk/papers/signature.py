@@ -1,0 +1,41 @@
+"""A drawn signature as a small picture. Shape only: neither time nor pressure is ever asked for (that would be biometric data)."""
+
+from __future__ import annotations
+
+import io
+from typing import Final
+
+from PIL import Image, ImageDraw
+
+from kiosk.services.ports import Point, Strokes
+
+WIDTH: Final = 480
+#: Drawn larger and scaled down: Pillow's lines have hard edges.
+_OVERSAMPLING: Final = 3
+_PEN: Final = 2.5
+
+
+class PillowSignatures:
+    """Implements the port `SignatureImages`."""
+
+    def draw(self, strokes: Strokes) -> bytes:
+        """A greyscale PNG, 480 px wide, of the pad's proportions."""
+        scale = WIDTH * _OVERSAMPLING / strokes.width
+        size = (WIDTH * _OVERSAMPLING, max(1, round(strokes.height * scale)))
+        image = Image.new("L", size, 255)
+        pen = ImageDraw.Draw(image)
+        for stroke in strokes.strokes:
+            _stroke(pen, [(x * scale, y * scale) for x, y in stroke])
+        small = image.resize((WIDTH, max(1, round(size[1] / _OVERSAMPLING))), Image.Resampling.LANCZOS)
+        buffer = io.BytesIO()
+        small.quantize(16).save(buffer, "PNG", optimize=True)
+        return buffer.getvalue()
+
+
+def _stroke(pen: ImageDraw.ImageDraw, points: list[Point]) -> None:
+    width = round(_PEN * _OVERSAMPLING)
+    if len(points) > 1:
+        pen.line(points, fill=24, width=width, joint="curve")
+    radius = width / 2
+    for x, y in (points[0], points[-1]) if points else ():
+        pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=24)

@@ -1,0 +1,135 @@
+"""The thread that owns the desk, and the door that other threads knock at."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.domain.errors import OutOfService
+from kiosk.services.desk import Desk
+from kiosk.services.front import Press, Screen, Step, Watch
+from kiosk.services.patience import SECOND
+from kiosk.services.ports import Clock, Report
+
+log = logging.getLogger(__name__)
+
+#: A press that has not taken effect by then is not going to, seconds.
+PRESS_TIMEOUT: Final = 15.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Pressed:
+    token: str
+    press: Press
+    answer: Future[None]
+
+
+class Counter:
+    """Implements `Front`. Reports and presses queue up here and are handled one after another."""
+
+    def __init__(self, desk: Desk, clock: Clock) -> None:
+        self._desk = desk
+        self._clock = clock
+        self._inbox: queue.SimpleQueue[Report | _Pressed | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="desk")
+        self._changed = threading.Condition()
+        self._shown = desk.screen
+        #: When the desk last went round, on the monotonic clock; a watchdog reads it.
+        self.beat = clock.now().monotonic
+
+    def start(self) -> None:
+        """Resolve what a restart left open, then serve."""
+        self._desk.resume()
+        self._show()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what has queued up, then end."""
+        self._inbox.put(None)
+        self._thread.join()
+
+    def report(self, report: Report) -> None:
+        """Take a report from the hardware; never blocks."""
+        self._inbox.put(report)
+
+    def press(self, token: str, press: Press) -> None:
+        """Press a button and wait until it has taken effect; see `Front.press`."""
+        pressed = _Pressed(token, press, Future())
+        self._inbox.put(pressed)
+        try:
+            pressed.answer.result(PRESS_TIMEOUT)
+        except TimeoutError as e:
+            raise OutOfService from e
+
+    def may_read_inventory(self, token: str) -> bool:
+        """Whether the visit of this token is at the inventory."""
+        shown = self._shown
+        return shown.step is Step.INVENTORY and bool(token) and token == shown.token
+
+    def watch(self) -> Watch:
+        """Subscribe to the screen."""
+        return ScreenWatch(self._changed, lambda: self._shown)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                work = self._inbox.get(timeout=self._wait())
+            except queue.Empty:
+                self._desk.tick()
+            else:
+                if work is None:
+                    return
+                self._serve(work)
+            self.beat = self._clock.now().monotonic
+            self._show()
+
+    def _wait(self) -> float:
+        due = self._desk.next_tick
+        return 1.0 if due is None else min(1.0, max(0.0, (due - self._clock.now().monotonic) / SECOND))
+
+    def _serve(self, work: Report | _Pressed) -> None:
+        if not isinstance(work, _Pressed):
+            self._desk.report(work)
+            return
+        try:
+            self._desk.press(work.token, work.press)
+        except Exception as e:
+            work.answer.set_exception(e)
+        else:
+            work.answer.set_result(None)
+
+    def _show(self) -> None:
+        with self._changed:
+            if self._shown != self._desk.screen:
+                self._shown = self._desk.screen
+                self._changed.notify_all()
+
+
+class ScreenWatch:
+    """Implements `Watch`: a slow screen misses states, never the newest one."""
+
+    def __init__(self, changed: threading.Condition, shown: Callable[[], Screen]) -> None:
+        self._changed = changed
+        self._shown = shown
+        self._seen: Screen | None = None
+        self._closed = False
+
+    def next(self, timeout: float) -> Screen | None:
+        """The newest state, once; None when nothing has changed in time."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or self._shown() is not self._seen, timeout)
+            if self._closed or self._shown() is self._seen:
+                return None
+            self._seen = self._shown()
+            return self._seen
+
+    def close(self) -> None:
+        """End the subscription; a waiting `next` returns."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()

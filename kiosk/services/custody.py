@@ -1,0 +1,118 @@
+"""Taking, returning and leaving: one command each, recorded whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from kiosk.domain import custody
+from kiosk.domain.access_means import AccessMeans
+from kiosk.domain.custody import Act, Evidence, Standing
+from kiosk.domain.errors import UnknownKey
+from kiosk.domain.events import DoorLeftOpen, Event, VisitUnresolved
+from kiosk.domain.identifiers import CommandId, ItemId, VisitId
+from kiosk.domain.people import Person, Tier
+from kiosk.services.commands import following
+from kiosk.services.ports import ActInProgress, Journal, Recorded, SignatureImages, Strokes
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Who acts, in which visit, and what their badge proved."""
+
+    person: Person
+    visit: VisitId
+    tier: Tier
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One key of a basket: what is done with it, and whether its hook's switch agrees."""
+
+    item: ItemId
+    act: Act
+    sensed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Loose:
+    """A key that left without a signature: known by its tag (`tapped`), by its hook (`sensed`), or both."""
+
+    item: ItemId
+    tapped: bool
+    sensed: bool
+
+
+#: Where an item can leave from without a signature.
+_CAN_LEAVE = frozenset({Standing.ON_HOOK, Standing.AWAITING_COUNTERSIGNATURE})
+
+
+class CustodyService:
+    """What the desk records."""
+
+    def __init__(self, journal: Journal, images: SignatureImages) -> None:
+        self._journal = journal
+        self._images = images
+
+    def sign(
+        self, command: CommandId, by: Visitor, pieces: Sequence[Piece], statement: str, strokes: Strokes
+    ) -> Sequence[Recorded]:
+        """Record everything that one signature covers.
+
+        Raises:
+            Refusal: one of the acts is not possible; then none is recorded.
+            StorageFailed: the disk did not take it.
+        """
+        image = self._images.draw(strokes)
+        with self._journal.act(command, by.person.id) as act:
+            if not act.done:
+                evidence = Evidence(
+                    visit=by.visit,
+                    tier=by.tier,
+                    statement=act.keep(statement.encode("utf-8")),
+                    signature=act.keep(image),
+                )
+                for piece in pieces:
+                    act.record(_decide(_item(act, piece.item), piece, by.person, evidence))
+        return act.recorded
+
+    def leave(self, by: Visitor, cause: str, loose: Sequence[Loose], unsigned: Sequence[ItemId]) -> None:
+        """Record what a visit left behind: keys that went without a signature, and every key it did not sign for.
+
+        Done once a visit: after a crash in between, doing it again completes it.
+        """
+        with self._journal.act(following(by.visit, "unresolved"), by.person.id) as act:
+            if act.done:
+                return
+            for one in loose:
+                item = _item(act, one.item)
+                if custody.standing(item) in _CAN_LEAVE:
+                    act.record(
+                        custody.leave_unsigned(item, by.person, by.visit, by.tier, tapped=one.tapped, sensed=one.sensed)
+                    )
+            act.record(
+                VisitUnresolved(visit=by.visit, person=by.person.id, cause=cause, items=tuple(sorted(set(unsigned))))
+            )
+
+    def door_left_open(self, by: Visitor) -> None:
+        """Record that the visit's door was still open when it ended."""
+        with self._journal.act(following(by.visit, "door"), by.person.id) as act:
+            if not act.done:
+                act.record(DoorLeftOpen(visit=by.visit, person=by.person.id))
+
+
+def _item(act: ActInProgress, id_: ItemId) -> AccessMeans:
+    item = act.lines.item(id_)
+    if item is None:
+        raise UnknownKey(item=id_)
+    return item
+
+
+def _decide(item: AccessMeans, piece: Piece, by: Person, evidence: Evidence) -> Event:
+    if piece.act is Act.SIGN:
+        return custody.sign(item, by, evidence)
+    decide = _SENSED_ACTS[piece.act]
+    return decide(item, by, evidence, sensed=piece.sensed)
+
+
+_SENSED_ACTS: Mapping[Act, custody.SensedAct] = {Act.TAKE: custody.take, Act.RETURN: custody.give_back}

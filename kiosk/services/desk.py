@@ -1,0 +1,506 @@
+"""The state machine at the cabinet's front.
+
+Invariants:
+    * One thread owns the desk (`services.counter`); nothing here locks, waits or starts a thread.
+    * The record precedes the act: a visit is committed before its door is released.
+    * Every way out of a visit goes through `_leave`, which records what was not signed for.
+    * A disk that does not take a record stops the desk until a restart; after that no pulse is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from kiosk.domain import errors
+from kiosk.domain.access_means import AccessMeans, Place
+from kiosk.domain.custody import Act, direction
+from kiosk.domain.errors import Refusal, StorageFailed
+from kiosk.domain.identifiers import CommandId, ItemId, PersonId, TagId, Timestamp
+from kiosk.domain.people import Badge, Language, Person, Tier
+from kiosk.services import strokes
+from kiosk.services.commands import new_command
+from kiosk.services.custody import CustodyService
+from kiosk.services.front import (
+    Cancel,
+    ChooseLanguage,
+    EnterPin,
+    Notice,
+    OpenCabinet,
+    Press,
+    Remove,
+    Screen,
+    ShowInventory,
+    Sign,
+    Step,
+    Tone,
+)
+from kiosk.services.patience import SECOND, Patience
+from kiosk.services.pins import LENGTHS, PinService
+from kiosk.services.ports import (
+    Clock,
+    Door,
+    DoorChanged,
+    HookChanged,
+    Hooks,
+    Journal,
+    Opening,
+    Preferences,
+    ReaderChanged,
+    Register,
+    Report,
+    Signals,
+    Tap,
+    TapFailed,
+    Visits,
+)
+from kiosk.services.timestamps import timestamp
+from kiosk.services.visit import Visit
+
+#: Why a visit ended otherwise than by itself.
+EXPIRED: Final = "expired"
+TAKEN_OVER: Final = "taken_over"
+RESTARTED: Final = "restarted"
+#: The door was shut on a key that nobody tapped.
+CLOSED: Final = "closed"
+
+#: Steps in which keys may be tapped.
+_AT_THE_KEYS: Final = frozenset({Step.OPEN, Step.SIGNING, Step.DONE})
+#: Refusals that mean something is wrong, not just not allowed.
+_WARNINGS: Final = frozenset({"ClonedBadge", "LostItem", "TornTap", "SeveralTags"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Equipment:
+    """Everything that the desk works with."""
+
+    clock: Clock
+    journal: Journal
+    register: Register
+    visits: Visits
+    preferences: Preferences
+    pins: PinService
+    custody: CustodyService
+    door: Door
+    hooks: Hooks
+    signals: Signals
+
+
+class Desk:
+    """Handles one thing after another; `screen` is what to show after each."""
+
+    def __init__(self, equipment: Equipment) -> None:
+        self._e = equipment
+        self._step = Step.IDLE
+        self._visit: Visit | None = None
+        self._patience = Patience(equipment.clock)
+        self._language = Language.FR
+        self._readers: dict[str, bool] = {}
+        self._stage = 0
+        self._stage_key: object = None
+        self.screen = self._picture()
+
+    # ---- the ways in
+
+    def resume(self) -> None:
+        """After a start: resolve the visits that a power cut or a crash left without an end."""
+        self._guarded(self._resolve)
+
+    def report(self, report: Report) -> None:
+        """The hardware reports something."""
+        self._guarded(lambda: self._hear(report))
+
+    def press(self, token: str, press: Press) -> None:
+        """A button was pressed; see `Front.press`."""
+        if self._step is Step.OUT_OF_SERVICE:
+            raise errors.OutOfService
+        self._guarded(lambda: self._pressed(token, press), tell=True)
+
+    def tick(self) -> None:
+        """Time has passed."""
+        self._guarded(self._pass_time)
+
+    @property
+    def next_tick(self) -> int | None:
+        """When `tick` is due, in nanoseconds of the monotonic clock; None when nothing is waited for."""
+        return self._patience.next_tick
+
+    @property
+    def token(self) -> str:
+        """The token of the visit in progress, empty without one."""
+        return self._visit.token if self._visit else ""
+
+    def _guarded(self, act: Callable[[], None], *, tell: bool = False) -> None:
+        if self._step is Step.OUT_OF_SERVICE:
+            return
+        try:
+            self._refusing(act, tell=tell)
+        except StorageFailed as e:
+            self._stop(e)
+            if tell:
+                raise errors.OutOfService from e
+        finally:
+            self.screen = self._picture()
+
+    def _refusing(self, act: Callable[[], None], *, tell: bool) -> None:
+        try:
+            act()
+        except Refusal as e:
+            self._refuse(e)
+            if tell:
+                raise
+
+    def _stop(self, failure: StorageFailed) -> None:
+        self._visit = None
+        self._go(Step.OUT_OF_SERVICE)
+        self._patience.say(Notice(type(failure).__name__, failure.values, Tone.WARNING))
+        self._e.signals.error()
+
+    # ---- what the hardware says
+
+    def _hear(self, report: Report) -> None:
+        match report:
+            case Tap():
+                self._tap(report)
+            case TapFailed(cause=cause):
+                raise getattr(errors, cause)
+            case HookChanged():
+                self._hook(report)
+            case DoorChanged(open=is_open):
+                self._door(is_open)
+            case ReaderChanged(reader=reader, up=up):
+                self._readers[reader] = up
+                if not up:
+                    self._e.signals.error()
+
+    def _tap(self, tap: Tap) -> None:
+        badge = self._e.register.badge(tap.tag)
+        if badge is not None:
+            return self._badge(badge, tap)
+        item = self._e.register.item_by_tag(tap.tag)
+        if item is not None:
+            return self._key(item)
+        self._note("unknown_tag", tag=tap.tag)
+        raise errors.UnknownKey if self._step in _AT_THE_KEYS else errors.UnknownBadge
+
+    def _badge(self, badge: Badge, tap: Tap) -> None:
+        person = self._accept(badge, tap)
+        visit = self._visit
+        if visit is not None and visit.person.id == person.id:
+            return self._touch()
+        if self._step is Step.SIGNING and not self._patience.asking:
+            raise errors.VisitInProgress
+        if visit is not None:
+            self._leave(TAKEN_OVER)
+        self._begin(person, tap.tier)
+
+    def _accept(self, badge: Badge, tap: Tap) -> Person:
+        if badge.revoked:
+            self._note("revoked_badge", badge.person, badge.tag)
+            raise errors.RevokedBadge
+        if badge.tier is Tier.AUTHENTICATED and tap.tier is not Tier.AUTHENTICATED:
+            self._note("cloned_badge", badge.person, badge.tag)
+            raise errors.ClonedBadge
+        person = self._e.register.person(badge.person)
+        if person is None:
+            raise errors.UnknownBadge
+        person.require_active()
+        return person
+
+    def _key(self, item: AccessMeans) -> None:
+        visit = self._visit
+        if visit is None or self._step not in _AT_THE_KEYS:
+            raise errors.BadgeFirst
+        if not visit.opened:
+            raise errors.SignFirst
+        if item.id not in visit.basket:
+            act = direction(item, visit.person)
+            visit.learn(self._e.register, [item.id])
+            self._fill(visit, {**visit.basket, item.id: act})
+        self._e.signals.accepted()
+        self._go(Step.SIGNING)
+
+    def _fill(self, visit: Visit, basket: dict[ItemId, Act]) -> None:
+        self._e.visits.tapped(visit.id, tuple(basket.items()))
+        visit.basket = basket
+        visit.look_around(self._e.register)
+        self._e.hooks.light(visit.lit)
+
+    def _hook(self, change: HookChanged) -> None:
+        visit = self._visit
+        if visit is None or not visit.opened:
+            return
+        if change.occupied:
+            visit.emptied.discard(change.hook)
+        else:
+            visit.emptied.add(change.hook)
+        visit.look_around(self._e.register)
+        self._touch()
+
+    def _door(self, is_open: bool) -> None:
+        visit = self._visit
+        if is_open or visit is None or self._step is not Step.OPEN:
+            return
+        if not visit.untapped:
+            self._leave(None)
+
+    # ---- what the screen says
+
+    def _pressed(self, token: str, press: Press) -> None:
+        if isinstance(press, ChooseLanguage) and not token:
+            self._language = press.language if self._visit is None else self._language
+            return
+        visit = self._visit
+        if visit is None or token != visit.token:
+            raise errors.NotVisiting
+        self._touch()  # which is all that `StillHere` wants
+        match press:
+            case ChooseLanguage():
+                self._choose_language(visit, press)
+            case EnterPin(pin=pin):
+                self._enter_pin(visit, pin)
+            case Sign():
+                self._sign(visit, press)
+            case Remove():
+                self._remove(visit, press)
+            case Cancel():
+                self._cancel(visit)
+            case ShowInventory():
+                self._show_inventory(visit)
+            case OpenCabinet():
+                self._open_cabinet(visit)
+
+    def _choose_language(self, visit: Visit, press: ChooseLanguage) -> None:
+        self._e.preferences.keep_language(visit.person.id, press.language)
+        self._language = press.language
+
+    def _enter_pin(self, visit: Visit, pin: str) -> None:
+        self._require(Step.PIN)
+        try:
+            self._e.pins.check(visit.person.id, pin, self._e.clock.now().time)
+        except errors.WrongPin:
+            self._note("wrong_pin", visit.person.id)
+            raise
+        except errors.PinLocked:
+            self._note("pin_locked", visit.person.id)
+            self._cancel(visit)
+            raise
+        visit.pin_given = True
+        if visit.person.is_technician and not visit.opened and not visit.wants_inventory:
+            self._to_the_keys(visit)
+        else:
+            self._go(Step.INVENTORY)
+
+    def _sign(self, visit: Visit, press: Sign) -> None:
+        if self._step is not Step.SIGNING and visit.recorded:
+            return  # « Valider » pressed twice: it is recorded already
+        self._require(Step.SIGNING)
+        statement = visit.statement(self._language)
+        if press.statement != statement.text:
+            raise errors.StatementChanged
+        strokes.check(press.strokes)
+        lines = visit.basket_lines(self._e.hooks.sensed)
+        self._e.custody.sign(visit.command, visit.visitor, visit.pieces(self._e.hooks), statement.text, press.strokes)
+        visit.recorded, visit.command, visit.lines = lines, self._new_command(), {}
+        if not visit.opened:
+            visit.basket = {}
+            return self._release(visit)
+        self._fill(visit, {})
+        self._e.signals.accepted()
+        self._go(Step.DONE)
+
+    def _remove(self, visit: Visit, press: Remove) -> None:
+        self._require(Step.SIGNING)
+        if not visit.opened:
+            raise errors.SignFirst
+        self._fill(visit, {item: act for item, act in visit.basket.items() if item != press.item})
+        self._go(Step.SIGNING if visit.basket else Step.OPEN)
+
+    def _cancel(self, visit: Visit) -> None:
+        if visit.opened and visit.basket:
+            self._fill(visit, {})
+        if visit.opened and (self._e.door.is_open or visit.untapped):
+            self._go(Step.OPEN)
+        else:
+            self._leave(None)
+
+    def _show_inventory(self, visit: Visit) -> None:
+        if not visit.person.is_manager:
+            raise errors.NotAllowed
+        self._require(Step.OPEN, Step.DONE)
+        visit.wants_inventory = True
+        if visit.pin_given:
+            return self._go(Step.INVENTORY)
+        self._ask_pin(visit)
+
+    def _open_cabinet(self, visit: Visit) -> None:
+        self._require(Step.INVENTORY)
+        visit.person.require_technician()
+        visit.wants_inventory = False
+        self._to_the_keys(visit)
+
+    def _require(self, *steps: Step) -> None:
+        if self._step not in steps:
+            raise errors.NotNow
+
+    # ---- beginning and ending
+
+    def _begin(self, person: Person, tier: Tier) -> None:
+        if not (person.is_technician or person.is_manager):
+            raise errors.NotAllowed
+        visit = Visit(person, self._e.register.name_of(person.id), tier, self._new_command())
+        visit.wants_inventory = not person.is_technician
+        needs_pin = tier is not Tier.AUTHENTICATED or visit.wants_inventory
+        if needs_pin:
+            self._e.pins.require_usable(person.id, self._e.clock.now().time)
+        self._visit = visit
+        self._patience.say(None)
+        self._language = self._e.preferences.language_of(person.id) or Language.FR
+        if needs_pin:
+            self._ask_pin(visit)
+        else:
+            self._to_the_keys(visit)
+
+    def _ask_pin(self, visit: Visit) -> None:
+        self._e.pins.require_usable(visit.person.id, self._e.clock.now().time)
+        self._go(Step.PIN)
+
+    def _to_the_keys(self, visit: Visit) -> None:
+        unsigned = self._e.register.unsigned_of(visit.person.id)
+        if visit.opened:
+            self._go(Step.OPEN)
+        elif unsigned:
+            visit.learn(self._e.register, [item.id for item in unsigned])
+            visit.basket = {item.id: Act.SIGN for item in unsigned}
+            self._go(Step.SIGNING)
+        else:
+            self._release(visit)
+
+    def _release(self, visit: Visit) -> None:
+        opening = Opening(visit=visit.id, person=visit.person.id, tier=visit.tier, at=self._now())
+        self._e.visits.opened(opening)
+        visit.opened = True
+        self._e.door.release()
+        self._e.signals.accepted()
+        self._go(Step.OPEN)
+
+    def _leave(self, cause: str | None) -> None:
+        """End the visit. A `cause` means that it did not end by itself: what is unsigned then is recorded."""
+        visit = self._visit
+        assert visit is not None
+        if visit.opened:
+            self._record_loose(visit, cause or CLOSED)
+            if cause == EXPIRED and self._e.door.is_open:
+                self._e.custody.door_left_open(visit.visitor)
+                self._e.signals.error()
+            self._e.visits.ended(visit.id, self._now())
+        self._visit, self._language = None, Language.FR
+        self._e.hooks.light(frozenset())
+        self._go(Step.IDLE)
+
+    def _record_loose(self, visit: Visit, cause: str) -> None:
+        loose = visit.loose(self._e.hooks.sensed)
+        unsigned = [*visit.basket, *(one.item for one in loose)]
+        if unsigned:
+            self._e.custody.leave(visit.visitor, cause, loose, unsigned)
+            self._e.signals.error()
+
+    def _resolve(self) -> None:
+        for opening in self._e.visits.unended():
+            person = self._e.register.person(opening.person)
+            assert person is not None  # the register that let the visit begin still knows its person
+            visit = Visit(person, "", opening.tier, self._new_command(), id=opening.visit, opened=True)
+            self._find_unrecorded(visit, opening)
+            self._record_loose(visit, RESTARTED)
+            self._e.visits.ended(visit.id, self._now())
+
+    def _find_unrecorded(self, visit: Visit, opening: Opening) -> None:
+        """What was tapped and not recorded, by the register; and, by the switches, what hangs no more."""
+        visit.learn(self._e.register, [item for item, _ in opening.tapped])
+        visit.basket = {
+            item: act for item, act in opening.tapped if item in visit.lines and _pending(visit.lines[item].item, act)
+        }
+        visit.emptied = {hook for hook, occupied in self._e.hooks.sensed.items() if not occupied}
+        visit.look_around(self._e.register)
+
+    # ---- time
+
+    def _pass_time(self) -> None:
+        if not self._patience.over(self._step):
+            return
+        if self._step is Step.DONE and (self._e.door.is_open or (self._visit and self._visit.untapped)):
+            self._go(Step.OPEN)
+        else:
+            self._leave(None if self._step is Step.DONE else EXPIRED)
+
+    def _touch(self) -> None:
+        if self._step is not Step.DONE:  # success goes away by itself, touched or not
+            self._patience.begin(self._step)
+
+    def _go(self, step: Step) -> None:
+        self._step = step
+        self._patience.begin(step)
+
+    # ---- saying no
+
+    def _refuse(self, refusal: Refusal) -> None:
+        code = type(refusal).__name__
+        values = dict(refusal.values)
+        for name in ("holder", "person"):
+            if isinstance(values.get(name), str):
+                values[name] = self._e.register.name_of(PersonId(str(values[name])))
+        self._patience.say(Notice(code, values, Tone.WARNING if code in _WARNINGS else Tone.REFUSED))
+        self._e.signals.refused()
+
+    def _note(self, what: str, person: PersonId | None = None, tag: TagId | None = None) -> None:
+        self._e.visits.noted(what, self._now(), person, tag)
+
+    def _now(self) -> Timestamp:
+        return timestamp(self._e.clock.now().time)
+
+    def _new_command(self) -> CommandId:
+        return new_command(int(self._e.clock.now().time.timestamp() * SECOND))
+
+    # ---- the picture
+
+    def _picture(self) -> Screen:
+        screen = self._draw(self._visit)
+        key = replace(screen, notice=None, asking=False, reader_up=True, basket=(), stage=0)
+        if key != self._stage_key:
+            self._stage, self._stage_key = self._stage + 1, key
+        return replace(screen, stage=self._stage)
+
+    def _draw(self, visit: Visit | None) -> Screen:
+        common = Screen(
+            step=self._step,
+            stage=0,
+            language=self._language,
+            door_open=self._step is not Step.SIGNING and self._e.door.is_open,
+            reader_up=all(self._readers.values()),
+            clock_doubtful=not self._e.journal.believes(self._now()),
+            asking=self._patience.asking,
+            notice=self._patience.notice,
+        )
+        if visit is None:
+            return common
+        sensed = self._e.hooks.sensed
+        signing = self._step is Step.SIGNING
+        return replace(
+            common,
+            token=visit.token,
+            name=visit.name,
+            tier=visit.tier,
+            basket=visit.basket_lines(sensed) if signing else (),
+            statement=visit.statement(self._language) if signing else None,
+            untapped=() if signing else visit.untapped_lines(sensed),
+            recorded=visit.recorded if self._step is Step.DONE else (),
+            digits=LENGTHS.stop - 1 if self._step is Step.PIN else 0,
+            offers_inventory=visit.person.is_manager,
+            offers_custody=visit.person.is_technician,
+        )
+
+
+def _pending(item: AccessMeans, act: Act) -> bool:
+    """Whether the register does not show this act of an unended visit yet."""
+    return (item.place is Place.PERSON) == (act is Act.RETURN)

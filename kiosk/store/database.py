@@ -1,0 +1,166 @@
+"""Engines, pragmas, triggers, and the one-writer lock.
+
+SQLite runs with `journal_mode=TRUNCATE` and `synchronous=EXTRA`: the one mode of those measured that lost no acknowledged commit
+when the power was cut on an SD card (ADR 0003).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from kiosk.domain.errors import ForeignDatabase, StorageFailed, WriterBusy
+from kiosk.store.tables import APPLICATION_ID, USER_VERSION, metadata
+
+BUSY_MS = 10_000
+
+_APPEND_ONLY = (
+    "CREATE TRIGGER IF NOT EXISTS entries_never_change BEFORE UPDATE ON entries "
+    "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+    "CREATE TRIGGER IF NOT EXISTS entries_never_go BEFORE DELETE ON entries "
+    "BEGIN SELECT RAISE(ABORT, 'the journal is append-only'); END",
+)
+#: Also stops REPLACE, which would not fire the trigger on DELETE.
+_NO_GAPS = (
+    "CREATE TRIGGER IF NOT EXISTS entries_have_no_gaps BEFORE INSERT ON entries "
+    "WHEN NEW.sequence IS NOT (SELECT coalesce(max(sequence), 0) + 1 FROM entries "
+    "WHERE node = NEW.node AND stream = NEW.stream) "
+    "BEGIN SELECT RAISE(ABORT, 'the next sequence number is the only one allowed'); END",
+)
+
+
+class Database:
+    """A database of ours, opened or made.
+
+    Args:
+        url: an SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
+        tables: the tables that have to be there.
+        gapless: whether entries may only come in order, as in a cabinet (headquarters stores what arrives).
+
+    Raises:
+        ForeignDatabase: the SQLite file is not ours, or is of a later version.
+    """
+
+    def __init__(self, url: str, tables: Sequence[Table], *, gapless: bool) -> None:
+        self.engine = _engine(url)
+        try:
+            with self.write() as connection:
+                self._claim(connection)
+                metadata.create_all(connection, tables=tables)
+                if self.is_sqlite:
+                    for statement in (*_APPEND_ONLY, *(_NO_GAPS if gapless else ())):
+                        connection.execute(text(statement))
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether this is SQLite (else PostgreSQL)."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction that writes: committed when left normally, rolled back on an exception.
+
+        Raises:
+            StorageFailed: the disk or the server did not take it.
+        """
+        with _storage_errors(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction that only reads. Keep it short: on SQLite a reader delays every commit."""
+        with _storage_errors(), self.engine.connect().execution_options(reads=True) as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _claim(self, connection: Connection) -> None:
+        if not self.is_sqlite:
+            return
+        found = connection.execute(text("PRAGMA application_id")).scalar_one()
+        version = connection.execute(text("PRAGMA user_version")).scalar_one()
+        fresh = connection.execute(text("SELECT count(*) FROM sqlite_schema")).scalar_one() == 0
+        if fresh:
+            connection.execute(text(f"PRAGMA application_id = {APPLICATION_ID}"))
+            connection.execute(text(f"PRAGMA user_version = {USER_VERSION}"))
+        elif found != APPLICATION_ID or version > USER_VERSION:
+            raise ForeignDatabase(path=connection.engine.url.database, version=version)
+
+
+def _engine(url: str) -> Engine:
+    if make_url(url).get_backend_name() != "sqlite":
+        return create_engine(url)
+    engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000})
+    event.listen(engine, "connect", _pragmas)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _pragmas(connection: sqlite3.Connection, _: object) -> None:
+    for pragma in ("journal_mode = TRUNCATE", "synchronous = EXTRA", "trusted_schema = OFF"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    # A writer takes its lock at once: the head that it reads is the head that it appends to.
+    reads = connection.get_execution_options().get("reads", False)
+    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _storage_errors() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError:
+        raise
+    except DBAPIError as e:
+        raise StorageFailed(reason=getattr(e.orig, "sqlite_errorname", type(e.orig).__name__)) from e
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, or replace the row of the same primary key."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    insert = dialect.insert(table)
+    keys = [column.name for column in table.primary_key]
+    rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), list(rows))
+
+
+def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+    """Insert rows, passing over those whose primary key is there already."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    keys = [column.name for column in table.primary_key]
+    connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=keys), list(rows))
+
+
+@contextmanager
+def one_writer(lock: Path) -> Iterator[None]:
+    """Hold the right to write in a data folder; the kernel gives it back even after `kill -9`.
+
+    Raises:
+        WriterBusy: another process holds it.
+    """
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as e:
+            raise WriterBusy(folder=str(lock.parent)) from e
+        yield
+    finally:
+        os.close(handle)

@@ -1,0 +1,259 @@
+"""The journal: entries appended and folded in one transaction.
+
+Invariants:
+    * An entry's sequence number and `prev` come from the head read inside the same transaction.
+    * Either every entry of a command, its documents and its fold are durable, or none is.
+    * A command that was recorded before records nothing again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from threading import Lock
+
+from sqlalchemy import Connection, delete, func, insert, select
+
+from kiosk.domain.errors import NotInitialised
+from kiosk.domain.events import Event
+from kiosk.domain.fold import Moment
+from kiosk.domain.identifiers import CommandId, Digest, Timestamp
+from kiosk.ledger.entry import NO_ENTRY, Entry, digest, seal, unseal
+from kiosk.services.codec import event_data, event_from
+from kiosk.services.ports import Clock, Reading, Recorded
+from kiosk.services.timestamps import timestamp
+from kiosk.store.database import Database, upsert
+from kiosk.store.register import Fold
+from kiosk.store.tables import LINES, documents, entries, meta
+
+#: Before the day this was written no clock can be right.
+EARLIEST = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
+PAGE = 2_000
+#: The name under which the time of the last entry with a believed clock is kept.
+LATEST = "latest"
+
+Progress = Callable[[int, int], None]
+"""Called with how much is done, and of how much."""
+
+
+class StoredJournal:
+    """One node's journal. Any thread may act; acts wait for each other."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+        self._turn = Lock()
+        #: Called after each commit, outside the transaction; the relay wakes by it.
+        self.committed: Callable[[], None] = lambda: None
+        with database.read() as connection:
+            self.node = _meta(connection, "node")
+            self.stream = _meta(connection, "stream")
+            self._latest = Timestamp(_meta(connection, LATEST, EARLIEST))
+
+    @contextmanager
+    def act(self, command: CommandId, actor: str) -> Iterator[ActTransaction]:
+        """Open the transaction of one command."""
+        with self._turn:
+            reading = self._clock.now()
+            at = timestamp(reading.time)
+            origin = Origin(self.node, self.stream, command, actor, reading, self.believes(at))
+            with self._database.write() as connection:
+                act = ActTransaction(connection, origin)
+                yield act
+                act.finish()
+            if act.recorded and origin.clock_set:
+                self._latest = at
+        if act.recorded:
+            self.committed()
+
+    def believes(self, time: Timestamp) -> bool:
+        """Whether a clock that says this can be right: time has not gone back since the last entry that was believed."""
+        return time >= self._latest
+
+    def size(self) -> int:
+        """How many entries there are."""
+        with self._database.read() as connection:
+            return _size(connection, self.node, self.stream)
+
+    def read(self, after: int, limit: int) -> list[bytes]:
+        """The bytes of the entries that follow sequence number `after`, in order."""
+        query = (
+            select(entries.c.body)
+            .where(entries.c.node == self.node, entries.c.stream == self.stream, entries.c.sequence > after)
+            .order_by(entries.c.sequence)
+            .limit(limit)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
+    def document(self, wanted: Digest) -> bytes | None:
+        """Salt ‖ content of a document, if it is here."""
+        with self._database.read() as connection:
+            row = connection.execute(select(documents).where(documents.c.digest == wanted)).first()
+        return None if row is None else row.salt + row.content
+
+    def refold(self, progress: Progress) -> int:
+        """Drop the register and fold it anew from the journal, in one transaction; returns the number of entries."""
+        with self._turn, self._database.write() as connection:
+            for table in LINES.values():
+                connection.execute(delete(table).where(table.c.node == self.node))
+            total = _size(connection, self.node, self.stream)
+            fold = Fold(connection, self.node)
+            for done in range(0, total, PAGE):
+                self._fold_page(connection, fold, done)
+                progress(min(done + PAGE, total), total)
+        return total
+
+    def _fold_page(self, connection: Connection, fold: Fold, after: int) -> None:
+        rows = connection.execute(
+            select(entries.c.body)
+            .where(
+                entries.c.node == self.node,
+                entries.c.stream == self.stream,
+                entries.c.sequence > after,
+                entries.c.sequence <= after + PAGE,
+            )
+            .order_by(entries.c.sequence)
+        )
+        for row in rows:
+            fold_entry(fold, unseal(row.body))
+        fold.flush()
+
+
+def fold_entry(fold: Fold, entry: Entry) -> None:
+    """Fold one entry; a type that only a later version knows is passed over until that version folds anew."""
+    event = event_from(entry.type, entry.data)
+    if event is not None:
+        fold.apply(event, Moment(Timestamp(entry.time), not entry.clock_set))
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an act's entries come from, and when."""
+
+    node: str
+    stream: str
+    command: CommandId
+    actor: str
+    reading: Reading
+    clock_set: bool
+
+
+class ActTransaction:
+    """One command in progress; see `services.ports.ActInProgress`."""
+
+    def __init__(self, connection: Connection, origin: Origin) -> None:
+        self._connection = connection
+        self._origin = origin
+        self._time = timestamp(origin.reading.time)
+        self.lines = Fold(connection, origin.node)
+        self.recorded: list[Recorded] = self._earlier()
+        self.done = bool(self.recorded)
+        self._documents: dict[Digest, tuple[bytes, bytes]] = {}
+        self._bodies: list[tuple[Recorded, bytes]] = []
+        self._sequence, self._prev = _head(connection, origin.node, origin.stream)
+
+    def keep(self, content: bytes) -> Digest:
+        """Keep a document under the SHA-256 of a fresh 32-byte salt and its content."""
+        salt = secrets.token_bytes(32)
+        name = Digest(hashlib.sha256(salt + content).hexdigest())
+        self._documents[name] = (salt, content)
+        return name
+
+    def record(self, event: Event) -> None:
+        """Append an entry and fold it."""
+        self._sequence += 1
+        entry = Entry(
+            node=self._origin.node,
+            stream=self._origin.stream,
+            sequence=self._sequence,
+            type=event.type,
+            subject=event.subject,
+            time=self._time,
+            prev=self._prev,
+            monotonic=self._origin.reading.monotonic,
+            boot=self._origin.reading.boot,
+            clock_set=self._origin.clock_set,
+            actor=self._origin.actor,
+            command=self._origin.command,
+            data=event_data(event),
+        )
+        body = seal(entry)
+        self._prev = digest(body)
+        self._bodies.append((_recorded(entry, self._prev), body))
+        self.recorded.append(self._bodies[-1][0])
+        self.lines.apply(event, Moment(self._time, not self._origin.clock_set))
+
+    def finish(self) -> None:
+        """Write everything; the commit follows."""
+        if self._documents:
+            rows = [{"digest": name, "salt": salt, "content": c} for name, (salt, c) in self._documents.items()]
+            self._connection.execute(insert(documents), rows)
+        if not self._bodies:
+            return
+        self._connection.execute(
+            insert(entries),
+            [
+                {
+                    "node": self._origin.node,
+                    "stream": self._origin.stream,
+                    "sequence": recorded.sequence,
+                    "command": self._origin.command,
+                    "subject": recorded.subject,
+                    "body": body,
+                }
+                for recorded, body in self._bodies
+            ],
+        )
+        self.lines.flush()
+        if self._origin.clock_set:
+            upsert(self._connection, meta, [{"name": LATEST, "value": self._time}])
+
+    def _earlier(self) -> list[Recorded]:
+        rows = self._connection.execute(
+            select(entries.c.body)
+            .where(
+                entries.c.node == self._origin.node,
+                entries.c.stream == self._origin.stream,
+                entries.c.command == self._origin.command,
+            )
+            .order_by(entries.c.sequence)
+        )
+        return [_recorded(unseal(row.body), digest(row.body)) for row in rows]
+
+
+def _recorded(entry: Entry, hash_: str) -> Recorded:
+    return Recorded(entry.sequence, entry.subject, entry.type, hash_, Timestamp(entry.time))
+
+
+def _head(connection: Connection, node: str, stream: str) -> tuple[int, str]:
+    row = connection.execute(
+        select(entries.c.sequence, entries.c.body)
+        .where(entries.c.node == node, entries.c.stream == stream)
+        .order_by(entries.c.sequence.desc())
+        .limit(1)
+    ).first()
+    return (0, NO_ENTRY) if row is None else (row.sequence, digest(row.body))
+
+
+def _size(connection: Connection, node: str, stream: str) -> int:
+    # The largest sequence number is the count: the triggers allow no gap. Counting rows would read them all.
+    query = select(func.max(entries.c.sequence)).where(entries.c.node == node, entries.c.stream == stream)
+    return connection.execute(query).scalar_one() or 0
+
+
+def _meta(connection: Connection, name: str, default: str | None = None) -> str:
+    value = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none() or default
+    if value is None:
+        raise NotInitialised(missing=name)
+    return value
+
+
+def found_journal(database: Database, node: str, stream: str) -> None:
+    """Write who this journal is into a database that holds none yet."""
+    with database.write() as connection:
+        connection.execute(insert(meta), [{"name": "node", "value": node}, {"name": "stream", "value": stream}])
