@@ -155,6 +155,18 @@ class BadImport(TrousseauError):
     """The file has faults; all of them are listed by line and nothing was imported."""
 
 
+class UnknownPerson(TrousseauError):
+    """Nobody of that name is in the register."""
+
+
+class ScreenStuck(TrousseauError):
+    """The simulated finger waited for a screen that did not come."""
+
+
+class NotADemo(TrousseauError):
+    """The folder holds a real cabinet; the demonstration would throw it away."""
+
+
 class NotRunning(TrousseauError):
     """The command needs the running service, and it does not answer."""
 

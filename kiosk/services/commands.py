@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 import uuid
 
 from kiosk.domain.identifiers import CommandId
@@ -10,9 +11,9 @@ from kiosk.domain.identifiers import CommandId
 _MS = 1_000_000
 
 
-def new_command(nanoseconds: int) -> CommandId:
-    """A fresh UUIDv7 (RFC 9562) from nanoseconds since 1970: it sorts by time, so the journal's index grows at its end."""
-    milliseconds = (nanoseconds // _MS) & ((1 << 48) - 1)
+def new_command() -> CommandId:
+    """A fresh UUIDv7 (RFC 9562): it sorts by time, so the journal's index grows at its end. Nothing else depends on that."""
+    milliseconds = (time.time_ns() // _MS) & ((1 << 48) - 1)
     value = milliseconds << 80 | 0x7 << 76 | secrets.randbits(12) << 64 | 0b10 << 62 | secrets.randbits(62)
     return CommandId(str(uuid.UUID(int=value)))
 

@@ -29,16 +29,21 @@ class _Pressed:
     answer: Future[None]
 
 
+Inbox = queue.SimpleQueue[Report | _Pressed | None]
+"""What waits for the desk. The hardware puts its reports here, which never blocks."""
+
+
 class Counter:
     """Implements `Front`. Reports and presses queue up here and are handled one after another."""
 
-    def __init__(self, desk: Desk, clock: Clock) -> None:
+    def __init__(self, desk: Desk, clock: Clock, inbox: Inbox) -> None:
         self._desk = desk
         self._clock = clock
-        self._inbox: queue.SimpleQueue[Report | _Pressed | None] = queue.SimpleQueue()
+        self._inbox = inbox
         self._thread = threading.Thread(target=self._run, name="desk")
         self._changed = threading.Condition()
         self._shown = desk.screen
+        self._stopped = False
         #: When the desk last went round, on the monotonic clock; a watchdog reads it.
         self.beat = clock.now().monotonic
 
@@ -49,13 +54,12 @@ class Counter:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what has queued up, then end."""
+        """Finish what has queued up, then end; those who watch are let go."""
         self._inbox.put(None)
         self._thread.join()
-
-    def report(self, report: Report) -> None:
-        """Take a report from the hardware; never blocks."""
-        self._inbox.put(report)
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
 
     def press(self, token: str, press: Press) -> None:
         """Press a button and wait until it has taken effect; see `Front.press`."""
@@ -73,7 +77,7 @@ class Counter:
 
     def watch(self) -> Watch:
         """Subscribe to the screen."""
-        return ScreenWatch(self._changed, lambda: self._shown)
+        return ScreenWatch(self._changed, lambda: self._shown, lambda: self._stopped)
 
     def _run(self) -> None:
         while True:
@@ -113,17 +117,18 @@ class Counter:
 class ScreenWatch:
     """Implements `Watch`: a slow screen misses states, never the newest one."""
 
-    def __init__(self, changed: threading.Condition, shown: Callable[[], Screen]) -> None:
+    def __init__(self, changed: threading.Condition, shown: Callable[[], Screen], stopped: Callable[[], bool]) -> None:
         self._changed = changed
         self._shown = shown
+        self._stopped = stopped
         self._seen: Screen | None = None
         self._closed = False
 
     def next(self, timeout: float) -> Screen | None:
         """The newest state, once; None when nothing has changed in time."""
         with self._changed:
-            self._changed.wait_for(lambda: self._closed or self._shown() is not self._seen, timeout)
-            if self._closed or self._shown() is self._seen:
+            self._changed.wait_for(lambda: self._over() or self._shown() is not self._seen, timeout)
+            if self._over() or self._shown() is self._seen:
                 return None
             self._seen = self._shown()
             return self._seen
@@ -133,3 +138,6 @@ class ScreenWatch:
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def _over(self) -> bool:
+        return self._closed or self._stopped()

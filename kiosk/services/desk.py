@@ -17,7 +17,7 @@ from kiosk.domain import errors
 from kiosk.domain.access_means import AccessMeans, Place
 from kiosk.domain.custody import Act, direction
 from kiosk.domain.errors import Refusal, StorageFailed
-from kiosk.domain.identifiers import CommandId, ItemId, PersonId, TagId, Timestamp
+from kiosk.domain.identifiers import ItemId, PersonId, TagId, Timestamp
 from kiosk.domain.people import Badge, Language, Person, Tier
 from kiosk.services import strokes
 from kiosk.services.commands import new_command
@@ -36,7 +36,7 @@ from kiosk.services.front import (
     Step,
     Tone,
 )
-from kiosk.services.patience import SECOND, Patience
+from kiosk.services.patience import Patience
 from kiosk.services.pins import LENGTHS, PinService
 from kiosk.services.ports import (
     Clock,
@@ -302,7 +302,7 @@ class Desk:
         strokes.check(press.strokes)
         lines = visit.basket_lines(self._e.hooks.sensed)
         self._e.custody.sign(visit.command, visit.visitor, visit.pieces(self._e.hooks), statement.text, press.strokes)
-        visit.recorded, visit.command, visit.lines = lines, self._new_command(), {}
+        visit.recorded, visit.command, visit.lines = lines, new_command(), {}
         if not visit.opened:
             visit.basket = {}
             return self._release(visit)
@@ -349,7 +349,7 @@ class Desk:
     def _begin(self, person: Person, tier: Tier) -> None:
         if not (person.is_technician or person.is_manager):
             raise errors.NotAllowed
-        visit = Visit(person, self._e.register.name_of(person.id), tier, self._new_command())
+        visit = Visit(person, self._e.register.name_of(person.id), tier, new_command())
         visit.wants_inventory = not person.is_technician
         needs_pin = tier is not Tier.AUTHENTICATED or visit.wants_inventory
         if needs_pin:
@@ -410,7 +410,7 @@ class Desk:
         for opening in self._e.visits.unended():
             person = self._e.register.person(opening.person)
             assert person is not None  # the register that let the visit begin still knows its person
-            visit = Visit(person, "", opening.tier, self._new_command(), id=opening.visit, opened=True)
+            visit = Visit(person, "", opening.tier, new_command(), id=opening.visit, opened=True)
             self._find_unrecorded(visit, opening)
             self._record_loose(visit, RESTARTED)
             self._e.visits.ended(visit.id, self._now())
@@ -458,9 +458,6 @@ class Desk:
 
     def _now(self) -> Timestamp:
         return timestamp(self._e.clock.now().time)
-
-    def _new_command(self) -> CommandId:
-        return new_command(int(self._e.clock.now().time.timestamp() * SECOND))
 
     # ---- the picture
 

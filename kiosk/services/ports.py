@@ -195,7 +195,10 @@ class Recorded:
 class ActInProgress(Protocol):
     """One command's transaction: all of it is recorded, or none."""
 
-    lines: Lines
+    @property
+    def lines(self) -> Lines:
+        """The register as it stands within this transaction."""
+        ...
 
     @property
     def done(self) -> bool:
@@ -273,6 +276,15 @@ class InventoryPage:
     pages: int
 
 
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """Ids by plain name (no accents, no capitals); a site's name counts within its client."""
+
+    clients: Mapping[str, ClientId]
+    sites: Mapping[tuple[ClientId, str], SiteId]
+    persons: Mapping[str, PersonId]
+
+
 class Register(Lines, Protocol):
     """The register as the desk and the manager read it."""
 
@@ -302,6 +314,10 @@ class Register(Lines, Protocol):
 
     def choices(self) -> Mapping[str, Sequence[Named]]:
         """The values that an inventory can be filtered by: `client`, `site`, `holder`."""
+        ...
+
+    def directory(self) -> Directory:
+        """Everybody and everything that an import may name."""
         ...
 
 

@@ -13,7 +13,8 @@ from kiosk.domain.fold import FOLD, KEYS, Line, Moment
 from kiosk.domain.identifiers import ClientId, Digest, HookId, ItemId, PersonId, SiteId, TagId
 from kiosk.domain.people import Badge, Client, Person, Site
 from kiosk.services.codec import read_profile
-from kiosk.services.ports import InventoryFilter, InventoryLine, InventoryPage, Named
+from kiosk.services.ports import Directory, InventoryFilter, InventoryLine, InventoryPage, Named
+from kiosk.services.sheets import plain
 from kiosk.store.database import Database, upsert
 from kiosk.store.tables import LINES, documents, line_of, row_of
 
@@ -171,6 +172,19 @@ class StoredRegister:
             "site": _by_name(names[Site]),
             "holder": _by_name(names[Person]),
         }
+
+    def directory(self) -> Directory:
+        """Everybody and everything that an import may name."""
+        sites = self._many(Site)
+        with self._database.read() as connection:
+            names = self._names(connection, Site)
+            clients = self._names(connection, Client)
+            persons = self._names(connection, Person)
+        return Directory(
+            clients={plain(name): ClientId(id_) for id_, name in clients.items()},
+            sites={(site.client, plain(names[site.id])): site.id for site in sites},
+            persons={plain(name): PersonId(id_) for id_, name in persons.items()},
+        )
 
     # ---- how
 

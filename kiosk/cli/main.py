@@ -1,0 +1,106 @@
+"""The commands, and what they say when something is not as it should be."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from kiosk import bootstrap, config
+from kiosk.cli.headquarters import hq
+from kiosk.cli.people import people
+from kiosk.cli.register import register
+from kiosk.cli.simulate import simulate
+from kiosk.cli.texts import sentences, t
+from kiosk.daemon import running, screen_address, wait_for_end
+from kiosk.demo import demonstration
+from kiosk.domain.errors import TrousseauError
+
+DEFAULT_FOLDER = Path("var/cabinet")
+
+
+@click.group(help=t("cli.help"))
+@click.option(
+    "--data",
+    envvar="KIOSK_DATA",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=DEFAULT_FOLDER,
+    show_default=True,
+    help=t("cli.data"),
+)
+@click.option("--verbose", is_flag=True, help=t("cli.verbose"))
+@click.version_option(bootstrap.VERSION, prog_name="kiosk", help=t("cli.version"))
+@click.pass_context
+def kiosk(context: click.Context, data: Path, verbose: bool) -> None:
+    """Everything below works on one data folder."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    context.obj = data.absolute()
+
+
+@kiosk.command(help=t("cli.init.help"))
+@click.argument("node")
+@click.option("--simulated", is_flag=True, help=t("cli.init.simulated"))
+@click.pass_obj
+def init(folder: Path, node: str, simulated: bool) -> None:
+    """Make a cabinet's data folder."""
+    bootstrap.initialise(folder, node, pins="mock" if simulated else "lgpio")
+    click.echo(t("cli.init.done", folder=str(folder), node=node))
+
+
+@kiosk.command(help=t("cli.run.help"))
+@click.pass_obj
+def run(folder: Path) -> None:
+    """Run the cabinet's service until it is told to stop."""
+    with bootstrap.cabinet(config.read(folder)) as cabinet, running(cabinet) as web:
+        click.echo(t("cli.run.screen", address=screen_address(cabinet, web)))
+        wait_for_end()
+
+
+@kiosk.command(help=t("cli.demo.help"))
+@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help=t("cli.demo.port"))
+@click.pass_obj
+def demo(folder: Path, port: int) -> None:
+    """Run the whole thing, simulated."""
+    click.echo(t("cli.demo.preparing"))
+    with demonstration(folder, port) as demonstrated:
+        click.echo(t("cli.demo.broker", what=demonstrated.broker.name, port=demonstrated.broker.address.port))
+        click.echo(t("cli.demo.open", address=screen_address(demonstrated.cabinet, demonstrated.web, "/demo")))
+        wait_for_end()
+
+
+@kiosk.group("config", help=t("cli.config.help"))
+def config_group() -> None:
+    """Settings."""
+
+
+@config_group.command(help=t("cli.config.check"))
+@click.pass_obj
+def check(folder: Path) -> None:
+    """List every setting in force, or every fault."""
+    settings = config.read(folder)
+    bootstrap.wires(settings)
+    table = Table(t("cli.config.setting"), t("cli.config.value"), box=None)
+    for name, value in config.rows(settings):
+        table.add_row(name, value or "–")
+    Console().print(table)
+    click.echo(t("cli.config.fine"))
+
+
+for group in (register, people, simulate, hq):
+    kiosk.add_command(group)
+
+
+def main() -> None:
+    """Run a command; an error of ours is told in its own words, with exit status 1."""
+    try:
+        kiosk(standalone_mode=True)
+    except TrousseauError as e:
+        for sentence in sentences(e):
+            click.echo(sentence, err=True)
+        sys.exit(1)
