@@ -13,9 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, cast
-
-from flask import Flask
-from gpiozero import Factory
+from wsgiref.types import WSGIApplication
 
 from kiosk.clock import SystemClock
 from kiosk.commands import commands
@@ -24,13 +22,10 @@ from kiosk.control import Command
 from kiosk.domain.access_means import Place
 from kiosk.domain.errors import AlreadyInitialised, NotInitialised
 from kiosk.domain.identifiers import ItemId
-from kiosk.hardware.door import LockedDoor
-from kiosk.hardware.hooks import SwitchedHooks
-from kiosk.hardware.pins import ResetLine, pin_factory
+from kiosk.hardware.assembly import Hardware, simulated, wired
 from kiosk.hardware.readers import NfcReader
-from kiosk.hardware.signals import FrontSignals
 from kiosk.hardware.simulated.cabinet import SimulatedCabinet, TagSpec
-from kiosk.hardware.wiring import ReaderWiring, Wiring, load_wiring
+from kiosk.hardware.wiring import Wiring, load_wiring
 from kiosk.hq.register import CentralRegister
 from kiosk.hq.subscriber import Subscriber
 from kiosk.mqtt.client import BrokerAddress
@@ -38,7 +33,8 @@ from kiosk.mqtt.relay import Relay
 from kiosk.papers.signature import PillowSignatures
 from kiosk.services.counter import Counter, Inbox
 from kiosk.services.custody import CustodyService
-from kiosk.services.desk import Desk, Equipment
+from kiosk.services.desk import Desk
+from kiosk.services.equipment import Equipment
 from kiosk.services.fingerprints import Fingerprints
 from kiosk.services.imports import ImportService
 from kiosk.services.pins import PinService
@@ -85,7 +81,7 @@ class Cabinet:
     relay: Relay
     counter: Counter
     readers: tuple[NfcReader, ...]
-    app: Flask
+    app: WSGIApplication
     screen_key: str
     commands: Mapping[str, Command]
     simulation: Simulation | None
@@ -264,52 +260,17 @@ def wires(settings: Settings) -> Wiring:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Hardware:
-    door: LockedDoor
-    hooks: SwitchedHooks
-    signals: FrontSignals
-    readers: tuple[NfcReader, ...]
-    simulation: SimulatedCabinet | None
-
-
-def _hardware(settings: Settings, store: Store, inbox: Inbox, stack: ExitStack) -> _Hardware:
+def _hardware(settings: Settings, store: Store, inbox: Inbox, stack: ExitStack) -> Hardware:
     badge_key = (settings.folder / _BADGE_KEY).read_bytes()
     wiring = wires(settings)
-    simulation, pins, wired = None, None, wiring.readers
     if settings.cabinet.pins == "mock":
         simulation = _simulation(settings, wiring, badge_key, store.register)
         stack.callback(simulation.close)
-        pins, wired = simulation.pins, {"desk": ReaderWiring(simulation.reader_path)}
-    pins = pins or pin_factory(settings.cabinet.pins)
-    door = LockedDoor(wiring.lock, wiring.contact, inbox.put, pins)
-    stack.callback(door.close)
-    hooks = SwitchedHooks(wiring.hooks, inbox.put, pins)
-    stack.callback(hooks.close)
-    signals = FrontSignals(wiring.green, wiring.red, wiring.buzzer, pins)
-    stack.callback(signals.close)
-    readers = tuple(
-        _reader(name, reader, inbox, store.fingerprints, badge_key, signals, pins, stack)
-        for name, reader in wired.items()
-    )
-    return _Hardware(door, hooks, signals, readers, simulation)
-
-
-def _reader(
-    name: str,
-    wiring: ReaderWiring,
-    inbox: Inbox,
-    fingerprints: Fingerprints,
-    badge_key: bytes,
-    signals: FrontSignals,
-    pins: Factory,
-    stack: ExitStack,
-) -> NfcReader:
-    if wiring.reset is None:
-        return NfcReader(name, wiring.path, inbox.put, fingerprints.of, badge_key, signals.seen)
-    line = ResetLine(wiring.reset, pins)
-    stack.callback(line.close)
-    return NfcReader(name, wiring.path, inbox.put, fingerprints.of, badge_key, signals.seen, reset=line.pulse)
+        hardware = simulated(wiring, simulation, inbox.put, store.fingerprints.of, badge_key)
+    else:
+        hardware = wired(wiring, settings.cabinet.pins, inbox.put, store.fingerprints.of, badge_key)
+    stack.callback(hardware.close)
+    return hardware
 
 
 def _simulation(settings: Settings, wiring: Wiring, badge_key: bytes, register: StoredRegister) -> SimulatedCabinet:

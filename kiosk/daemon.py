@@ -7,8 +7,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
+from wsgiref.types import WSGIApplication
 
-from flask import Flask
 from waitress import create_server, wasyncore
 
 from kiosk.bootstrap import Cabinet
@@ -22,7 +22,7 @@ THREADS: Final = 24
 class WebServer:
     """The touchscreen's listener, on loopback only."""
 
-    def __init__(self, app: Flask, port: int) -> None:
+    def __init__(self, app: WSGIApplication, port: int) -> None:
         self._server = create_server(
             app, host=LOOPBACK, port=port, threads=THREADS, ident="", channel_request_lookahead=1
         )

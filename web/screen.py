@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from flask import Blueprint, Response, render_template
 
 from kiosk.services.front import Notice, Watch
+from web import texts
 from web.fragments import payload
 from web.services import services
 from web.streams import HEARTBEAT, client_left, event, stream
@@ -20,7 +21,7 @@ GLANCE = 1.0
 @screen.get("/")
 def page() -> str:
     """The page around the stage; the stream fills it at once."""
-    return render_template("screen.html", heartbeat=HEARTBEAT)
+    return render_template("screen.html", heartbeat=HEARTBEAT, texts=texts)
 
 
 @screen.get("/events")

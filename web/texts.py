@@ -122,14 +122,21 @@ EVENTS = (
     N_("event.custody.take_signed"),
     N_("event.custody.taken"),
     N_("event.custody.taken_unsigned"),
-    N_("event.register.badge_assigned"),
-    N_("event.register.badge_revoked"),
+    N_("event.people.badge_assigned"),
+    N_("event.people.badge_revoked"),
+    N_("event.people.enrolled"),
+    N_("event.people.left"),
     N_("event.register.client_registered"),
     N_("event.register.item_received"),
-    N_("event.register.person_enrolled"),
-    N_("event.register.person_left"),
     N_("event.register.site_registered"),
 )
+
+#: What a page says when nobody is there to word it.
+OFFLINE: Mapping[str, str] = {
+    "title": N_("offline.title"),
+    "text": N_("offline.text"),
+    "reconnecting": N_("offline.reconnecting"),
+}
 
 #: Why a simulated hand could not do it; the register has no say in that.
 HANDS: Mapping[str, str] = {

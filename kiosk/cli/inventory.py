@@ -6,11 +6,14 @@ import csv
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TextIO
 
+from babel.dates import format_datetime, get_timezone
 from rich.console import Console
 from rich.table import Table
 
 from kiosk.cli.texts import t
+from kiosk.domain.identifiers import Timestamp
 from kiosk.services.ports import InventoryFilter, InventoryLine, InventoryPage
+from kiosk.services.timestamps import moment
 
 PAGE: Final = 500
 #: Marks UTF-8 for Excel, which takes the file for its own 8-bit alphabet otherwise.
@@ -35,6 +38,9 @@ COLUMNS: Final = (
     "blocked",
 )
 SHORT: Final = ("id", "designation", "client", "site", "state", "place", "holder", "since")
+
+#: Babel brings its own table of time zones; a small machine may have none.
+_ZONE: Final = get_timezone("Europe/Paris")
 
 Read = Callable[[InventoryFilter, int, int], InventoryPage]
 Progress = Callable[[int, int], None]
@@ -89,11 +95,16 @@ def _cells(line: InventoryLine, columns: Sequence[str]) -> list[str]:
         "place": t(f"place.{item.place}"),
         "holder": line.holder or "",
         "hook": item.hook or "",
-        "since": item.since,
+        "since": _local(item.since),
         "awaiting_countersignature": _yes(item.awaiting_countersignature),
         "blocked": _yes(item.blocked),
     }
     return [values[name] for name in columns]
+
+
+def _local(time: Timestamp) -> str:
+    """As a French spreadsheet reads a moment."""
+    return format_datetime(moment(time), "dd/MM/yyyy HH:mm:ss", tzinfo=_ZONE, locale="fr")
 
 
 def _yes(value: bool) -> str:

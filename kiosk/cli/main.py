@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import webbrowser
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.console import Console
@@ -20,7 +23,9 @@ from kiosk.daemon import running, screen_address, wait_for_end
 from kiosk.demo import demonstration
 from kiosk.domain.errors import TrousseauError
 
-DEFAULT_FOLDER = Path("var/cabinet")
+DEFAULT_FOLDER: Final = Path("var/cabinet")
+#: Where one of these is set there is a screen to open a page on.
+_DESKTOPS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
 @click.group(help=t("cli.help"))
@@ -70,7 +75,10 @@ def demo(folder: Path, port: int) -> None:
     click.echo(t("cli.demo.preparing"))
     with demonstration(folder, port) as demonstrated:
         click.echo(t("cli.demo.broker", what=demonstrated.broker.name, port=demonstrated.broker.address.port))
-        click.echo(t("cli.demo.open", address=screen_address(demonstrated.cabinet, demonstrated.web, "/demo")))
+        address = screen_address(demonstrated.cabinet, demonstrated.web, "/demo")
+        click.echo(t("cli.demo.open", address=address))
+        if any(os.environ.get(name) for name in _DESKTOPS):
+            webbrowser.open(address)
         wait_for_end()
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+#: The identity of several tags together. Which of them answers is chance, so that whatever answers next is no news.
+CROWD: Final = b"several"
+
 #: A poll in which the tag does not answer is normal; two in a row mean that it has gone.
 MISSES: Final = 2
 
@@ -24,7 +27,7 @@ class Placement:
 
     def is_new(self, identity: bytes, now: float) -> bool:
         """A tag answered: whether it has just been put down."""
-        known = identity in self._here
+        known = identity in self._here or CROWD in self._here
         fluttered = identity == self._read and now - self._last_seen < self._away
         if not (known or fluttered):
             return True

@@ -21,14 +21,13 @@ from kiosk.domain.identifiers import TagId
 from kiosk.domain.people import Tier
 from kiosk.hardware import ntag424
 from kiosk.hardware.keeper import Keeper
-from kiosk.hardware.placement import Placement
+from kiosk.hardware.placement import CROWD, Placement
 from kiosk.hardware.pn532 import device_file, open_port
 from kiosk.services.ports import ReaderChanged, Sink, Tap, TapFailed, TapFault
 
 log = logging.getLogger(__name__)
 
-#: A field with several tags, or with one that has a new identifier each time, is one placement all the same.
-_CROWD: Final = b"several"
+#: A tag that has a new identifier each time is one placement all the same.
 _RANDOM: Final = b"random"
 
 #: SAK bit 6: the tag speaks ISO/IEC 14443-4, so APDUs can be sent (NXP AN10833 §3.2).
@@ -122,7 +121,7 @@ class _Field:
         """Switch the field off and on, and see whether a tag answers."""
         target = self._frontend.sense(RemoteTarget("106A"))
         if target is None:
-            return _Sight(_CROWD, b"", RemoteTarget("106A")) if getattr(self._device, "garbled", False) else None
+            return _Sight(CROWD, b"", RemoteTarget("106A")) if getattr(self._device, "garbled", False) else None
         uid = _uid(target)
         return _Sight(_RANDOM if len(uid) == 4 and uid[0] == 0x08 else uid, uid, target)
 
@@ -141,18 +140,17 @@ class _Field:
             raise TornTap from torn
         raise TornTap
 
-    def neighbour(self, sight: _Sight) -> bytes | None:
-        """The UID of another tag in the field: the one just read is sent to sleep (ISO/IEC 14443-3 §6.4) and does not answer."""
+    def has_neighbour(self, sight: _Sight) -> bool:
+        """Whether another tag answers when the one just read has been sent to sleep (ISO/IEC 14443-3 §6.4)."""
         if sight.target.sel_res is None:
-            return None  # a Type 1 tag cannot be sent to sleep
+            return False  # a Type 1 tag cannot be sent to sleep
         with contextlib.suppress(CommunicationError):  # silence is what confirms a HLTA
             self._frontend.exchange(_DESELECT if sight.speaks_apdu else _HALT, 0.03)
         with contextlib.suppress(CommunicationError):
             # The driver's own method: the frontend's would switch the field off and so wake every tag again.
             other = self._device.sense_tta(RemoteTarget("106A"))
-            if other is not None and _uid(other) != sight.uid:
-                return _uid(other)
-        return None
+            return other is not None and _uid(other) != sight.uid
+        return False
 
 
 def _uid(target: RemoteTarget) -> bytes:
@@ -281,15 +279,15 @@ class NfcReader:
     def _read(self, field: _Field, sight: _Sight, met: set[bytes]) -> Tap | TapFault:
         """Find out what a tag proves; `met` gathers every identity that showed up."""
         met.add(sight.identity)
-        if sight.identity in (_CROWD, _RANDOM):
-            return TapFault.SEVERAL if sight.identity == _CROWD else TapFault.RANDOM
+        if sight.identity in (CROWD, _RANDOM):
+            return TapFault.SEVERAL if sight.identity == CROWD else TapFault.RANDOM
         try:
             # Only a tag that speaks APDUs is asked anything: a MIFARE Classic would take a question for an attack and fall silent.
             proven = sight.speaks_apdu and field.proves(sight, ntag424.diversified_key(self._badge_key, sight.uid))
         except TornTap:
             return TapFault.TORN
-        if (other := field.neighbour(sight)) is not None:
-            met.add(other)
+        if field.has_neighbour(sight):
+            met.add(CROWD)
             return TapFault.SEVERAL
         tier = Tier.AUTHENTICATED if proven else Tier.IDENTIFIER_ONLY
         return Tap(self._name, self._fingerprint(sight.uid), tier)

@@ -11,7 +11,7 @@ from typing import Final
 from kiosk.ledger.entry import Entry, unseal
 from kiosk.ledger.errors import BadEntry
 from kiosk.mqtt import topics
-from kiosk.store.central import Sealed
+from kiosk.store.prefix import Sealed
 
 #: An entry is some 700 bytes; nothing in the schemas could make one this large.
 LARGEST: Final = 64 * 1024

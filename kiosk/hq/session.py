@@ -23,7 +23,8 @@ from kiosk.mqtt import topics
 from kiosk.mqtt.client import BrokerAddress, Connected, Delivered, Happening, Link, Lost, Message
 from kiosk.mqtt.messages import Ack, CabinetStatus, HeadquartersStatus, decode, encode, read_frame
 from kiosk.mqtt.topics import Kind, Origin
-from kiosk.store.central import CentralStore, Key, Sealed, Stored
+from kiosk.store.central import CentralStore
+from kiosk.store.prefix import Key, Sealed, Stored
 
 log = logging.getLogger(__name__)
 

@@ -4,24 +4,25 @@ Invariants:
     * One thread owns the desk (`services.counter`); nothing here locks, waits or starts a thread.
     * The record precedes the act: a visit is committed before its door is released.
     * Every way out of a visit goes through `_leave`, which records what was not signed for.
-    * A disk that does not take a record stops the desk until a restart; after that no pulse is given.
+    * Whatever fails, a disk above all, stops the desk until a restart; after that no pulse is given.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import Final
 
 from kiosk.domain import errors
-from kiosk.domain.access_means import AccessMeans, Place
+from kiosk.domain.access_means import AccessMeans
 from kiosk.domain.custody import Act, direction
-from kiosk.domain.errors import Refusal, StorageFailed
+from kiosk.domain.errors import Refusal, TrousseauError
 from kiosk.domain.identifiers import ItemId, PersonId, TagId, Timestamp
 from kiosk.domain.people import Badge, Language, Person, Tier
 from kiosk.services import strokes
 from kiosk.services.commands import new_command
-from kiosk.services.custody import CustodyService
+from kiosk.services.departure import Cause, record_end, resolve_unended
+from kiosk.services.equipment import Equipment
 from kiosk.services.front import (
     Cancel,
     ChooseLanguage,
@@ -37,54 +38,17 @@ from kiosk.services.front import (
     Tone,
 )
 from kiosk.services.patience import Patience
-from kiosk.services.pins import LENGTHS, PinService
-from kiosk.services.ports import (
-    Clock,
-    Door,
-    DoorChanged,
-    HookChanged,
-    Hooks,
-    Journal,
-    Opening,
-    Preferences,
-    ReaderChanged,
-    Register,
-    Report,
-    Signals,
-    Tap,
-    TapFailed,
-    Visits,
-)
+from kiosk.services.picture import Easel, with_visit
+from kiosk.services.ports import DoorChanged, HookChanged, Opening, ReaderChanged, Report, Tap, TapFailed
 from kiosk.services.timestamps import timestamp
 from kiosk.services.visit import Visit
 
-#: Why a visit ended otherwise than by itself.
-EXPIRED: Final = "expired"
-TAKEN_OVER: Final = "taken_over"
-RESTARTED: Final = "restarted"
-#: The door was shut on a key that nobody tapped.
-CLOSED: Final = "closed"
+log = logging.getLogger(__name__)
 
 #: Steps in which keys may be tapped.
 _AT_THE_KEYS: Final = frozenset({Step.OPEN, Step.SIGNING, Step.DONE})
 #: Refusals that mean something is wrong, not just not allowed.
 _WARNINGS: Final = frozenset({"ClonedBadge", "LostItem", "TornTap", "SeveralTags"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Equipment:
-    """Everything that the desk works with."""
-
-    clock: Clock
-    journal: Journal
-    register: Register
-    visits: Visits
-    preferences: Preferences
-    pins: PinService
-    custody: CustodyService
-    door: Door
-    hooks: Hooks
-    signals: Signals
 
 
 class Desk:
@@ -97,15 +61,14 @@ class Desk:
         self._patience = Patience(equipment.clock)
         self._language = Language.FR
         self._readers: dict[str, bool] = {}
-        self._stage = 0
-        self._stage_key: object = None
+        self._easel = Easel()
         self.screen = self._picture()
 
     # ---- the ways in
 
     def resume(self) -> None:
         """After a start: resolve the visits that a power cut or a crash left without an end."""
-        self._guarded(self._resolve)
+        self._guarded(lambda: resolve_unended(self._e))
 
     def report(self, report: Report) -> None:
         """The hardware reports something."""
@@ -126,22 +89,18 @@ class Desk:
         """When `tick` is due, in nanoseconds of the monotonic clock; None when nothing is waited for."""
         return self._patience.next_tick
 
-    @property
-    def token(self) -> str:
-        """The token of the visit in progress, empty without one."""
-        return self._visit.token if self._visit else ""
-
     def _guarded(self, act: Callable[[], None], *, tell: bool = False) -> None:
         if self._step is Step.OUT_OF_SERVICE:
             return
         try:
             self._refusing(act, tell=tell)
-        except StorageFailed as e:
+            self.screen = self._picture()
+        except Refusal:
+            raise
+        except Exception as e:
             self._stop(e)
             if tell:
                 raise errors.OutOfService from e
-        finally:
-            self.screen = self._picture()
 
     def _refusing(self, act: Callable[[], None], *, tell: bool) -> None:
         try:
@@ -149,12 +108,18 @@ class Desk:
         except Refusal as e:
             self._refuse(e)
             if tell:
+                self.screen = self._picture()
                 raise
 
-    def _stop(self, failure: StorageFailed) -> None:
+    def _stop(self, failure: Exception) -> None:
+        """Fail closed: whatever went wrong, the record may be behind, so nothing more is opened before a restart."""
+        log.error("the desk stops", exc_info=failure)
+        told = failure if isinstance(failure, TrousseauError) else errors.OutOfService()
+        notice = Notice(type(told).__name__, told.values, Tone.WARNING)
         self._visit = None
         self._go(Step.OUT_OF_SERVICE)
-        self._patience.say(Notice(type(failure).__name__, failure.values, Tone.WARNING))
+        self._patience.say(notice)
+        self.screen = self._easel.place(Screen(step=self._step, stage=0, language=self._language, notice=notice))
         self._e.signals.error()
 
     # ---- what the hardware says
@@ -191,9 +156,10 @@ class Desk:
             return self._touch()
         if self._step is Step.SIGNING and not self._patience.asking:
             raise errors.VisitInProgress
+        needs_pin = self._needs_pin(person, tap.tier)  # before the other is shown out: who is refused takes nothing over
         if visit is not None:
-            self._leave(TAKEN_OVER)
-        self._begin(person, tap.tier)
+            self._leave(Cause.TAKEN_OVER)
+        self._begin(person, tap.tier, needs_pin=needs_pin)
 
     def _accept(self, badge: Badge, tap: Tap) -> Person:
         if badge.revoked:
@@ -243,7 +209,7 @@ class Desk:
         if is_open or visit is None or self._step is not Step.OPEN:
             return
         if not visit.untapped:
-            self._leave(None)
+            self._leave(Cause.CLOSED)
 
     # ---- what the screen says
 
@@ -323,16 +289,16 @@ class Desk:
         if visit.opened and (self._e.door.is_open or visit.untapped):
             self._go(Step.OPEN)
         else:
-            self._leave(None)
+            self._leave(Cause.CLOSED)
 
     def _show_inventory(self, visit: Visit) -> None:
         if not visit.person.is_manager:
             raise errors.NotAllowed
         self._require(Step.OPEN, Step.DONE)
+        if not visit.pin_given:
+            self._require_pin(visit.person)
         visit.wants_inventory = True
-        if visit.pin_given:
-            return self._go(Step.INVENTORY)
-        self._ask_pin(visit)
+        self._go(Step.INVENTORY if visit.pin_given else Step.PIN)
 
     def _open_cabinet(self, visit: Visit) -> None:
         self._require(Step.INVENTORY)
@@ -346,25 +312,27 @@ class Desk:
 
     # ---- beginning and ending
 
-    def _begin(self, person: Person, tier: Tier) -> None:
+    def _needs_pin(self, person: Person, tier: Tier) -> bool:
         if not (person.is_technician or person.is_manager):
             raise errors.NotAllowed
+        needs_pin = tier is not Tier.AUTHENTICATED or not person.is_technician
+        if needs_pin:
+            self._require_pin(person)
+        return needs_pin
+
+    def _begin(self, person: Person, tier: Tier, *, needs_pin: bool) -> None:
         visit = Visit(person, self._e.register.name_of(person.id), tier, new_command())
         visit.wants_inventory = not person.is_technician
-        needs_pin = tier is not Tier.AUTHENTICATED or visit.wants_inventory
-        if needs_pin:
-            self._e.pins.require_usable(person.id, self._e.clock.now().time)
         self._visit = visit
         self._patience.say(None)
         self._language = self._e.preferences.language_of(person.id) or Language.FR
         if needs_pin:
-            self._ask_pin(visit)
+            self._go(Step.PIN)
         else:
             self._to_the_keys(visit)
 
-    def _ask_pin(self, visit: Visit) -> None:
-        self._e.pins.require_usable(visit.person.id, self._e.clock.now().time)
-        self._go(Step.PIN)
+    def _require_pin(self, person: Person) -> None:
+        self._e.pins.require_usable(person.id, self._e.clock.now().time)
 
     def _to_the_keys(self, visit: Visit) -> None:
         unsigned = self._e.register.unsigned_of(visit.person.id)
@@ -385,44 +353,14 @@ class Desk:
         self._e.signals.accepted()
         self._go(Step.OPEN)
 
-    def _leave(self, cause: str | None) -> None:
-        """End the visit. A `cause` means that it did not end by itself: what is unsigned then is recorded."""
+    def _leave(self, cause: Cause) -> None:
         visit = self._visit
         assert visit is not None
         if visit.opened:
-            self._record_loose(visit, cause or CLOSED)
-            if cause == EXPIRED and self._e.door.is_open:
-                self._e.custody.door_left_open(visit.visitor)
-                self._e.signals.error()
-            self._e.visits.ended(visit.id, self._now())
+            record_end(self._e, visit, cause)
         self._visit, self._language = None, Language.FR
         self._e.hooks.light(frozenset())
         self._go(Step.IDLE)
-
-    def _record_loose(self, visit: Visit, cause: str) -> None:
-        loose = visit.loose(self._e.hooks.sensed)
-        unsigned = [*visit.basket, *(one.item for one in loose)]
-        if unsigned:
-            self._e.custody.leave(visit.visitor, cause, loose, unsigned)
-            self._e.signals.error()
-
-    def _resolve(self) -> None:
-        for opening in self._e.visits.unended():
-            person = self._e.register.person(opening.person)
-            assert person is not None  # the register that let the visit begin still knows its person
-            visit = Visit(person, "", opening.tier, new_command(), id=opening.visit, opened=True)
-            self._find_unrecorded(visit, opening)
-            self._record_loose(visit, RESTARTED)
-            self._e.visits.ended(visit.id, self._now())
-
-    def _find_unrecorded(self, visit: Visit, opening: Opening) -> None:
-        """What was tapped and not recorded, by the register; and, by the switches, what hangs no more."""
-        visit.learn(self._e.register, [item for item, _ in opening.tapped])
-        visit.basket = {
-            item: act for item, act in opening.tapped if item in visit.lines and _pending(visit.lines[item].item, act)
-        }
-        visit.emptied = {hook for hook, occupied in self._e.hooks.sensed.items() if not occupied}
-        visit.look_around(self._e.register)
 
     # ---- time
 
@@ -432,7 +370,7 @@ class Desk:
         if self._step is Step.DONE and (self._e.door.is_open or (self._visit and self._visit.untapped)):
             self._go(Step.OPEN)
         else:
-            self._leave(None if self._step is Step.DONE else EXPIRED)
+            self._leave(Cause.CLOSED if self._step is Step.DONE else Cause.EXPIRED)
 
     def _touch(self) -> None:
         if self._step is not Step.DONE:  # success goes away by itself, touched or not
@@ -459,45 +397,16 @@ class Desk:
     def _now(self) -> Timestamp:
         return timestamp(self._e.clock.now().time)
 
-    # ---- the picture
-
     def _picture(self) -> Screen:
-        screen = self._draw(self._visit)
-        key = replace(screen, notice=None, asking=False, reader_up=True, basket=(), stage=0)
-        if key != self._stage_key:
-            self._stage, self._stage_key = self._stage + 1, key
-        return replace(screen, stage=self._stage)
-
-    def _draw(self, visit: Visit | None) -> Screen:
+        e = self._e
         common = Screen(
             step=self._step,
             stage=0,
             language=self._language,
-            door_open=self._step is not Step.SIGNING and self._e.door.is_open,
+            door_open=e.door.is_open,
             reader_up=all(self._readers.values()),
-            clock_doubtful=not self._e.journal.believes(self._now()),
+            clock_doubtful=not e.journal.believes(self._now()),
             asking=self._patience.asking,
             notice=self._patience.notice,
         )
-        if visit is None:
-            return common
-        sensed = self._e.hooks.sensed
-        signing = self._step is Step.SIGNING
-        return replace(
-            common,
-            token=visit.token,
-            name=visit.name,
-            tier=visit.tier,
-            basket=visit.basket_lines(sensed) if signing else (),
-            statement=visit.statement(self._language) if signing else None,
-            untapped=() if signing else visit.untapped_lines(sensed),
-            recorded=visit.recorded if self._step is Step.DONE else (),
-            digits=LENGTHS.stop - 1 if self._step is Step.PIN else 0,
-            offers_inventory=visit.person.is_manager,
-            offers_custody=visit.person.is_technician,
-        )
-
-
-def _pending(item: AccessMeans, act: Act) -> bool:
-    """Whether the register does not show this act of an unended visit yet."""
-    return (item.place is Place.PERSON) == (act is Act.RETURN)
+        return self._easel.place(common if self._visit is None else with_visit(common, self._visit, e.hooks.sensed))

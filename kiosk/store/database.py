@@ -11,6 +11,7 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.sql import Executable
 
 from kiosk.domain.errors import ForeignDatabase, StorageFailed, WriterBusy
 from kiosk.store.tables import APPLICATION_ID, USER_VERSION, metadata
@@ -134,18 +136,33 @@ def _storage_errors() -> Iterator[None]:
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows, or replace the row of the same primary key."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    insert = dialect.insert(table)
-    keys = [column.name for column in table.primary_key]
-    rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    connection.execute(insert.on_conflict_do_update(index_elements=keys, set_=rest), list(rows))
+    connection.execute(_upsert(connection.dialect.name, table), list(rows))
 
 
 def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows, passing over those whose primary key is there already."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    connection.execute(_insert_new(connection.dialect.name, table), list(rows))
+
+
+# Made once for each table: making a statement anew costs more than SQLite takes to run it.
+
+
+@cache
+def _upsert(dialect: str, table: Table) -> Executable:
+    insert = _insert(dialect, table)
     keys = [column.name for column in table.primary_key]
-    connection.execute(dialect.insert(table).on_conflict_do_nothing(index_elements=keys), list(rows))
+    rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
+    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
+@cache
+def _insert_new(dialect: str, table: Table) -> Executable:
+    keys = [column.name for column in table.primary_key]
+    return _insert(dialect, table).on_conflict_do_nothing(index_elements=keys)
+
+
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @contextmanager

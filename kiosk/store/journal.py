@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from threading import Lock
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from kiosk.domain.errors import NotInitialised
 from kiosk.domain.events import Event
@@ -35,6 +35,15 @@ EARLIEST = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
 PAGE = 2_000
 #: The name under which the time of the last entry with a believed clock is kept.
 LATEST = "latest"
+
+#: Statements of every act, made once: making one anew costs more than SQLite takes to run it.
+_OF_STREAM = (entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream"))
+_OF_COMMAND = (
+    select(entries.c.body).where(*_OF_STREAM, entries.c.command == bindparam("command")).order_by(entries.c.sequence)
+)
+_LAST = select(entries.c.sequence, entries.c.body).where(*_OF_STREAM).order_by(entries.c.sequence.desc()).limit(1)
+_APPEND = insert(entries)
+_KEEP = insert(documents)
 
 Progress = Callable[[int, int], None]
 """Called with how much is done, and of how much."""
@@ -192,11 +201,11 @@ class ActTransaction:
         """Write everything; the commit follows."""
         if self._documents:
             rows = [{"digest": name, "salt": salt, "content": c} for name, (salt, c) in self._documents.items()]
-            self._connection.execute(insert(documents), rows)
+            self._connection.execute(_KEEP, rows)
         if not self._bodies:
             return
         self._connection.execute(
-            insert(entries),
+            _APPEND,
             [
                 {
                     "node": self._origin.node,
@@ -214,14 +223,9 @@ class ActTransaction:
             upsert(self._connection, meta, [{"name": LATEST, "value": self._time}])
 
     def _earlier(self) -> list[Recorded]:
+        origin = self._origin
         rows = self._connection.execute(
-            select(entries.c.body)
-            .where(
-                entries.c.node == self._origin.node,
-                entries.c.stream == self._origin.stream,
-                entries.c.command == self._origin.command,
-            )
-            .order_by(entries.c.sequence)
+            _OF_COMMAND, {"node": origin.node, "stream": origin.stream, "command": origin.command}
         )
         return [_recorded(unseal(row.body), digest(row.body)) for row in rows]
 
@@ -231,12 +235,7 @@ def _recorded(entry: Entry, hash_: str) -> Recorded:
 
 
 def _head(connection: Connection, node: str, stream: str) -> tuple[int, str]:
-    row = connection.execute(
-        select(entries.c.sequence, entries.c.body)
-        .where(entries.c.node == node, entries.c.stream == stream)
-        .order_by(entries.c.sequence.desc())
-        .limit(1)
-    ).first()
+    row = connection.execute(_LAST, {"node": node, "stream": stream}).first()
     return (0, NO_ENTRY) if row is None else (row.sequence, digest(row.body))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Connection, Select, Table, func, select
+from sqlalchemy import Connection, Select, Table, bindparam, func, select
 
 from kiosk.domain.access_means import AccessMeans, State
 from kiosk.domain.events import Event
@@ -80,9 +81,14 @@ class Fold:
 
 def read_line(connection: Connection, node: str, kind: type[_Line], key: str) -> _Line | None:
     """One line by its key."""
-    table = LINES[kind]
-    found = connection.execute(select(table).where(table.c.node == node, table.c[KEYS[kind]] == key)).mappings().first()
+    found = connection.execute(_by_key(LINES[kind], KEYS[kind]), {"of_node": node, "key": key}).mappings().first()
     return None if found is None else cast("_Line", line_of(kind, found))
+
+
+@cache
+def _by_key(table: Table, key: str) -> Select[Any]:
+    # Made once for each table: making it anew costs more than SQLite takes to run it.
+    return select(table).where(table.c.node == bindparam("of_node"), table.c[key] == bindparam("key"))
 
 
 class StoredRegister:

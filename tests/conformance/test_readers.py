@@ -230,6 +230,18 @@ def test_two_tags_at_once_are_several_and_neither_counts(bench: Bench, other: Si
     assert len(bench.taps) == 1
 
 
+def test_after_two_tags_at_once_both_have_to_leave_before_one_counts(bench: Bench) -> None:
+    badge, key = genuine_badge(BADGE_UID, MASTER), Ntag213(KEY_UID)
+    with bench.held(key):
+        with bench.held(badge):
+            bench.reports.wait_for(TapFailed("desk", TapFault.SEVERAL))
+        bench.rest()
+    assert len(bench.taps) == 1
+    bench.rest()
+    with bench.held(key):
+        bench.reports.wait_for(tap(KEY_UID, Tier.IDENTIFIER_ONLY))
+
+
 def test_a_mifare_classic_that_flutters_gives_one_tap(bench: Bench) -> None:
     with bench.held(FlutteringBadge(CLASSIC_UID)):
         bench.reports.wait_for(tap(CLASSIC_UID, Tier.IDENTIFIER_ONLY))
@@ -252,6 +264,11 @@ def test_a_stopped_reader_leaves_no_thread_and_no_open_file(bench: Bench) -> Non
 
 def test_no_uid_and_no_key_is_ever_logged(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
+    # As if somebody looking for a fault had turned on everything before the reader was opened.
+    caplog.set_level(logging.DEBUG, "nfc")
+    bench.reader.stop()
+    bench.reader = bench.another()
+    bench.reader.start()
     with bench.held(genuine_badge(BADGE_UID, MASTER)):
         bench.reports.wait_for(tap(BADGE_UID, Tier.AUTHENTICATED))
     with bench.held(TornTag(genuine_badge(KEY_UID, MASTER), 2)):

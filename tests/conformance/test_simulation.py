@@ -12,9 +12,9 @@ from kiosk.domain.identifiers import HookId, TagId
 from kiosk.domain.people import Tier
 from kiosk.hardware.door import LockedDoor
 from kiosk.hardware.hooks import SwitchedHooks
-from kiosk.hardware.readers import NfcReader
+from kiosk.hardware.readers import NfcReader, Pace
 from kiosk.hardware.signals import FrontSignals
-from kiosk.hardware.simulated.cabinet import SimulatedCabinet, TagSpec
+from kiosk.hardware.simulated.cabinet import HOLD, SimulatedCabinet, TagSpec
 from kiosk.hardware.wiring import load_wiring
 from kiosk.services.ports import DoorChanged, HookChanged, ReaderChanged, Simulation, Tap, VirtualCabinet, VirtualTag
 from tests.conformance.waiting import Reports, wait_until
@@ -78,6 +78,15 @@ def test_it_begins_shut_dark_and_with_every_key_on_its_own_hook(whole: Whole) ->
     assert HookId("17") not in whole.hooks.sensed
 
 
+def test_a_key_that_is_away_begins_in_hand() -> None:
+    wiring = load_wiring(CONFIGURATION / "pins.toml", CONFIGURATION / "readers.toml")
+    cabinet = SimulatedCabinet(wiring, TAGS, MASTER, away={"k1"})
+    view = cabinet.look()
+    assert view.hooks[HookId("01")] is None
+    assert view.in_hand == ("k1",)
+    cabinet.close()
+
+
 def test_a_day_at_the_cabinet(whole: Whole) -> None:
     cabinet, reports = whole.cabinet, whole.reports
     cabinet.tap("nadia")
@@ -101,6 +110,25 @@ def test_a_tap_is_over_when_the_tag_has_been_read(whole: Whole) -> None:
         whole.cabinet.tap(name)
         assert len(whole.reports.of(Tap)) == before + 1
         assert whole.cabinet.look().on_reader is None
+
+
+def test_a_hand_waits_for_a_slow_reader(whole: Whole) -> None:
+    whole.reader.stop()
+    reports = Reports()
+    slow = NfcReader(
+        "slow",
+        whole.cabinet.reader_path,
+        reports,
+        lambda uid: TagId(uid.hex()),
+        MASTER,
+        lambda: None,
+        pace=Pace(poll=3 * HOLD),
+    )
+    slow.start()
+    reports.wait_for(ReaderChanged("slow", True))
+    whole.cabinet.tap("nadia")
+    assert Tap("slow", TagId(UID["nadia"]), Tier.AUTHENTICATED) in reports.all
+    slow.stop()
 
 
 def test_the_same_tag_tapped_twice_in_a_row_is_two_taps(whole: Whole) -> None:

@@ -58,7 +58,7 @@ class Finger:
 
 
 def _box(target: Locator) -> Any:  # noqa: ANN401  # Playwright's box, which may be none
-    target.wait_for()
+    target.scroll_into_view_if_needed()
     box = target.bounding_box()
     assert box is not None
     return box
@@ -140,11 +140,14 @@ class Cabinet:
         address = screen_address(self._demonstration.cabinet, self._demonstration.web, path)
         return address if port is None else address.replace(f":{self.port}/", f":{port}/")
 
-    def context(self, display: tuple[int, int, float] = LANDSCAPE, **options: Any) -> BrowserContext:
-        """A browser of its own with a touchscreen."""
+    def context(self, display: tuple[int, int, float] = LANDSCAPE, *, still: bool = False) -> BrowserContext:
+        """A browser of its own with a touchscreen; in a still one nothing moves by itself."""
         width, height, scale = display
         context = self._browser.new_context(
-            viewport={"width": width, "height": height}, device_scale_factor=scale, has_touch=True, **options
+            viewport={"width": width, "height": height},
+            device_scale_factor=scale,
+            has_touch=True,
+            reduced_motion="reduce" if still else "no-preference",
         )
         self._contexts.append(context)
         return context
@@ -157,9 +160,11 @@ class Cabinet:
         page.goto(address)
         return page
 
-    def stand(self, display: tuple[int, int, float] = LANDSCAPE, port: int | None = None, **options: Any) -> Stand:
+    def stand(
+        self, display: tuple[int, int, float] = LANDSCAPE, port: int | None = None, *, still: bool = False
+    ) -> Stand:
         """Somebody at a touchscreen of this size, which shows the first picture."""
-        stand = Stand(self.page(self.address("/", port), self.context(display, **options)))
+        stand = Stand(self.page(self.address("/", port), self.context(display, still=still)))
         expect(stand.find("#stage > .stage")).to_be_visible()
         return stand
 

@@ -137,8 +137,10 @@ def test_a_notice_goes_away_when_it_is_touched(cabinet: Cabinet) -> None:
     stand.reads("Présentez d’abord votre badge")
     stand.tap("[data-dismiss]")
     expect(stand.find("[data-dismiss]")).to_have_count(0)
-    cabinet.hands.tap("T-004")
-    stand.reads("Présentez d’abord votre badge")
+    cabinet.hands.tap("sophie")
+    stand.sees("pin")
+    stand.type_pin("0000")
+    stand.reads("Ce code n’est pas le bon")
 
 
 def test_somebody_elses_key_is_refused_with_the_holders_name(cabinet: Cabinet) -> None:

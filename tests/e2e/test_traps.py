@@ -86,7 +86,7 @@ def test_valider_touched_twice_records_one_event(cabinet: Cabinet) -> None:
 def test_somebody_who_waits_is_asked_and_one_touch_keeps_the_visit(
     cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(patience.PATIENCE, Step.SIGNING, 1)  # type: ignore[index]  # shorter than a person would like
+    monkeypatch.setitem(patience.PATIENCE, Step.SIGNING, 1)  # shorter than a person would like
     stand = cabinet.stand()
     cabinet.to_signing(stand, "T-004")
     stand.reads("Toujours là")
@@ -99,7 +99,7 @@ def test_somebody_who_waits_is_asked_and_one_touch_keeps_the_visit(
 def test_the_question_whether_somebody_is_there_keeps_the_drawing(
     cabinet: Cabinet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(patience.PATIENCE, Step.SIGNING, 2)  # type: ignore[index]  # shorter than a person would like
+    monkeypatch.setitem(patience.PATIENCE, Step.SIGNING, 2)  # shorter than a person would like
     stand = cabinet.stand()
     cabinet.to_signing(stand, "T-004")
     stand.sign()

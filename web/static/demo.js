@@ -3,6 +3,7 @@
 import { listen } from "./stream.js";
 
 const TOAST_MS = 5000;
+const MOST_WAITING = 3;
 
 const root = document.documentElement;
 const byId = (id) => document.getElementById(id);
@@ -11,7 +12,8 @@ const pegs = new Map([...document.querySelectorAll("[data-peg]")].map((peg) => [
 const keyOf = new Map([...document.querySelectorAll("[data-key]")].map((key) => [key.dataset.key, key]));
 
 let newest = -1;
-let busy = false;
+let movements = Promise.resolve();
+let waiting = 0;
 let toastTimer = 0;
 let registerPage = 1;
 
@@ -23,11 +25,15 @@ async function ask(path, body) {
   return fetch(path, options).catch(() => null);
 }
 
-async function act(name, body = {}) {
-  if (busy) return; // One hand holds one thing; and a tap takes as long as a hand takes.
-  busy = true;
+/** One movement after another: a tap takes as long as a hand takes, and impatient clicks must not pile up. */
+function act(name, body = {}) {
+  if (waiting >= MOST_WAITING) return;
+  waiting += 1;
+  movements = movements.then(() => move(name, body)).finally(() => { waiting -= 1; });
+}
+
+async function move(name, body) {
   const answer = await ask(`/demo/hands/${name}`, body);
-  busy = false;
   if (answer === null || answer.ok) return;
   const said = await answer.json().catch(() => ({}));
   toast.textContent = said.message ?? "";

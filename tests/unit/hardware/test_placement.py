@@ -1,4 +1,4 @@
-from kiosk.hardware.placement import Placement
+from kiosk.hardware.placement import CROWD, Placement
 
 BADGE, KEY = b"badge", b"key"
 AWAY = 1.5
@@ -49,8 +49,9 @@ def test_a_tag_that_could_not_be_read_is_new_as_soon_as_it_has_left() -> None:
     assert gone(placement).is_new(BADGE, 0.5)
 
 
-def test_of_several_tags_reported_together_none_is_new_while_one_remains() -> None:
+def test_of_several_tags_reported_together_none_is_new_until_all_have_left() -> None:
     placement = Placement(AWAY)
-    placement.settle(frozenset({BADGE, KEY}), 0.0, None)
+    placement.settle(frozenset({BADGE, CROWD}), 0.0, None)
     assert not placement.is_new(KEY, 60.0)
     assert not placement.is_new(BADGE, 61.0)
+    assert gone(placement).is_new(KEY, 61.5)

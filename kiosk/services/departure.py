@@ -1,0 +1,59 @@
+"""How a visit ends, and what is recorded when it did not end well."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from kiosk.domain.access_means import AccessMeans, Place
+from kiosk.domain.custody import Act
+from kiosk.services.commands import new_command
+from kiosk.services.equipment import Equipment
+from kiosk.services.ports import Opening
+from kiosk.services.timestamps import timestamp
+from kiosk.services.visit import Visit
+
+
+class Cause(StrEnum):
+    """Why a visit ended: by itself with the door shut, by nobody answering, by another badge, by a restart."""
+
+    CLOSED = "closed"
+    EXPIRED = "expired"
+    TAKEN_OVER = "taken_over"
+    RESTARTED = "restarted"
+
+
+def record_end(e: Equipment, visit: Visit, cause: Cause) -> None:
+    """End an opened visit: what is in its basket, or gone from its hook, is the visitor's, signed for or not."""
+    loose = visit.loose(e.hooks.sensed)
+    unsigned = [*visit.basket, *(one.item for one in loose)]
+    if unsigned:
+        e.custody.leave(visit.visitor, cause, loose, unsigned)
+        e.signals.error()
+    if cause in (Cause.EXPIRED, Cause.RESTARTED) and e.door.is_open:
+        e.custody.door_left_open(visit.visitor)
+        e.signals.error()
+    e.visits.ended(visit.id, timestamp(e.clock.now().time))
+
+
+def resolve_unended(e: Equipment) -> None:
+    """After a start: end the visits that a power cut or a crash left open, as the register and the switches tell."""
+    for opening in e.visits.unended():
+        record_end(e, _revived(e, opening), Cause.RESTARTED)
+
+
+def _revived(e: Equipment, opening: Opening) -> Visit:
+    person = e.register.person(opening.person)
+    assert person is not None  # the register that let the visit begin still knows its person
+    visit = Visit(person, "", opening.tier, new_command(), id=opening.visit, opened=True)
+    visit.learn(e.register, [item for item, _ in opening.tapped])
+    visit.basket = {
+        item: act for item, act in opening.tapped if item in visit.lines and _pending(visit.lines[item].item, act)
+    }
+    visit.emptied = {hook for hook, occupied in e.hooks.sensed.items() if not occupied}
+    visit.look_around(e.register)
+    return visit
+
+
+def _pending(item: AccessMeans, act: Act) -> bool:
+    """Whether the register does not show this act of an unended visit yet."""
+    return (item.place is Place.PERSON) == (act is Act.RETURN)

@@ -1,0 +1,52 @@
+"""Somebody who takes a key and brings it back, again and again, and signs each time."""
+
+from __future__ import annotations
+
+import json
+import time
+from itertools import cycle
+from typing import Final
+from uuid import uuid4
+
+from kiosk.bootstrap import Store
+from kiosk.demo import scribble
+from kiosk.domain.custody import Act
+from kiosk.domain.identifiers import Digest, ItemId, VisitId
+from kiosk.domain.people import Language, Tier
+from kiosk.domain.statements import Article, statement
+from kiosk.services.codec import documents_of
+from kiosk.services.commands import new_command
+from kiosk.services.custody import Piece, Visitor
+from kiosk.services.sheets import plain
+
+WHO: Final = "Nadia Benali"
+WHAT: Final = ItemId("T-001")
+
+
+class Signer:
+    """Nadia, at the record of the demonstration's cabinet."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        person = store.register.person(store.register.directory().persons[plain(WHO)])
+        assert person is not None
+        self._person, self._strokes = person, scribble()
+        line = store.register.lines_of([WHAT])[0]
+        article = Article(WHAT, line.designation, line.client, line.site)
+        acts = (Act.TAKE, Act.RETURN)
+        self._turns = cycle((act, statement(Language.FR, WHO, {act: [article]}).text) for act in acts)
+
+    def sign(self) -> float:
+        """What « Valider » does, from the strokes to the commit; tells how long it took."""
+        act, text = next(self._turns)
+        by = Visitor(self._person, VisitId(str(uuid4())), Tier.AUTHENTICATED)
+        began = time.perf_counter()
+        self._store.custody.sign(new_command(), by, [Piece(WHAT, act, sensed=True)], text, self._strokes)
+        return time.perf_counter() - began
+
+    def last_rows(self) -> list[bytes]:
+        """The bytes that the last signature made durable: its entry, its statement and its drawing."""
+        journal = self._store.journal
+        entry = journal.read(journal.size() - 1, 1)[0]
+        kept = [journal.document(Digest(name)) for name in documents_of(json.loads(entry)["data"])]
+        return [entry, *(content for content in kept if content is not None)]
