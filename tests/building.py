@@ -19,7 +19,7 @@ from kiosk.domain.access_means import AccessMeans
 from kiosk.domain.events import BadgeRevoked, PersonEnrolled, PersonLeft
 from kiosk.domain.fold import Line
 from kiosk.domain.identifiers import HookId, ItemId, PersonId, TagId
-from kiosk.domain.people import Tier
+from kiosk.domain.people import Language, Tier
 from kiosk.hardware.door import LockedDoor
 from kiosk.hardware.hooks import SwitchedHooks
 from kiosk.hardware.signals import FrontSignals
@@ -299,6 +299,14 @@ class House:
         """Where the visit stands."""
         return self.desk.screen.step
 
+    def at(self, step: Step) -> bool:
+        """Whether the visit stands there."""
+        return self.step is step
+
+    def speaks(self, language: Language) -> bool:
+        """Whether the screen is in this language."""
+        return self.screen.language is language
+
     @property
     def notice(self) -> str:
         """The message over the screen, by its code; empty without one."""
@@ -342,6 +350,12 @@ class House:
         """Push the door shut and go."""
         self.close_door()
         self.wait(4)
+        assert self.step is Step.IDLE, self.screen
+
+    def leave_by_closing(self) -> None:
+        """Open and shut the door without having touched anything."""
+        self.open_door()
+        self.close_door()
         assert self.step is Step.IDLE, self.screen
 
     def take(self, name: str, *keys: str) -> None:

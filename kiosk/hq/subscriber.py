@@ -31,14 +31,15 @@ class Subscriber:
     Args:
         database: headquarters' own, with the tables of `store.central.CENTRAL`.
         broker: where cabinets publish.
-        instance: names this headquarters; made up anew when None. A new name lets acknowledgements fall, so that cabinets send
-            again what a restored backup has lost.
+        instance: names this headquarters. When None each session has a name of its own, because each may find another database
+            than the one before (a backup was restored, a standby took over): under a new name acknowledgements may fall, and
+            cabinets send again what was lost.
     """
 
     def __init__(self, database: Database, broker: BrokerAddress, instance: str | None = None) -> None:
         self._store = CentralStore(database)
         self._broker = broker
-        self.instance = instance or str(uuid.uuid4())
+        self._instance = instance
         self._counts: Counter[str] = Counter()
         self._online = False
         self._stopping = Event()
@@ -64,7 +65,7 @@ class Subscriber:
     @property
     def counts(self) -> Mapping[str, int]:
         """What has happened since the start: received, advanced, rejected, altered, broken, unfolded, documents."""
-        return dict(self._counts)
+        return Counter(self._counts)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE
@@ -85,7 +86,8 @@ class Subscriber:
         inbox: Inbox = SimpleQueue()
         self._inbox = inbox
         if not self._stopping.is_set():
-            Session(self._store, self._broker, self.instance, inbox, self._counts, self._set_online).run()
+            instance = self._instance or str(uuid.uuid4())
+            Session(self._store, self._broker, instance, inbox, self._counts, self._set_online).run()
 
     def _set_online(self, online: bool) -> None:
         self._online = online

@@ -113,7 +113,9 @@ def _wait_until_up(reports: SimpleQueue[Report]) -> None:
 def measure(tick: Tick) -> list[Figure]:
     """Tap two tags by turns."""
     tags = [_TimedTag(bytes.fromhex(uid)) for uid in ("04A1B2C3D4E5F6", "04B1B2C3D4E5F7")]
-    waits, radio, ours = [], [], []
+    waits: list[float] = []
+    radio: list[float] = []
+    ours: list[float] = []
     with _front() as front:
         for round_ in range(ROUNDS):
             parts = front.tap(tags[round_ % 2])

@@ -14,12 +14,14 @@ from kiosk.domain.custody import Act
 from kiosk.domain.identifiers import Digest, ItemId, VisitId
 from kiosk.domain.people import Language, Tier
 from kiosk.domain.statements import Article, statement
+from kiosk.papers.signature import PillowSignatures
 from kiosk.services.codec import documents_of
 from kiosk.services.commands import new_command
 from kiosk.services.custody import Piece, Visitor
 from kiosk.services.sheets import plain
 
 WHO: Final = "Nadia Benali"
+BADGE: Final = bytes.fromhex("04FE5518CBE592")
 WHAT: Final = ItemId("T-001")
 
 
@@ -42,6 +44,12 @@ class Signer:
         by = Visitor(self._person, VisitId(str(uuid4())), Tier.AUTHENTICATED)
         began = time.perf_counter()
         self._store.custody.sign(new_command(), by, [Piece(WHAT, act, sensed=True)], text, self._strokes)
+        return time.perf_counter() - began
+
+    def draw(self) -> float:
+        """The part of it that makes a picture of the strokes."""
+        began = time.perf_counter()
+        PillowSignatures().draw(self._strokes)
         return time.perf_counter() - began
 
     def last_rows(self) -> list[bytes]:

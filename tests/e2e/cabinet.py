@@ -40,7 +40,11 @@ class Finger:
 
     def tap(self, target: Locator) -> None:
         """Touch the middle of a button."""
-        self._draw([_middle(target)])
+        self.touch(middle(target))
+
+    def touch(self, point: tuple[float, float]) -> None:
+        """Touch a place, whatever is there by now."""
+        self._draw([point])
 
     def sign(self, pad: Locator, points: Sequence[tuple[float, float]] = SIGNATURE) -> None:
         """Draw one stroke over the pad and lift the finger while it still moves."""
@@ -64,7 +68,8 @@ def _box(target: Locator) -> Any:  # noqa: ANN401  # Playwright's box, which may
     return box
 
 
-def _middle(target: Locator) -> tuple[float, float]:
+def middle(target: Locator) -> tuple[float, float]:
+    """Where a finger aims."""
     box = _box(target)
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 

@@ -9,12 +9,16 @@ from pathlib import Path
 
 import click
 import pytest
+import yaml
+from babel.support import Translations
 
 from kiosk import config
+from kiosk.cli import inventory
 from kiosk.cli.main import kiosk
 from kiosk.hardware import wiring
-from kiosk.services import patience, pins
+from kiosk.services import imports, patience, pins
 from kiosk.services.front import Step
+from kiosk.services.sheets import plain, read_sheet
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -140,6 +144,65 @@ def test_the_times_that_cannot_be_set_are_the_ones_in_the_documents() -> None:
     ]
 
 
+# ---- CSV files
+
+#: Words that a cell or a heading may hold, as the import knows them: without accents and capitals.
+WORDS = {
+    "columns of items": imports.ITEM_COLUMNS,
+    "columns of people": imports.PEOPLE_COLUMNS,
+    "kinds": imports.KINDS,
+    "states": imports.STATES,
+    "roles": imports.ROLES,
+    "tiers": imports.TIERS,
+}
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS.keys())
+def test_every_word_that_an_import_accepts_is_in_the_documents(words: dict[str, object]) -> None:
+    told = {plain(word) for row in rows(DOCS / "csv.md") for cell in row for word in re.findall(r"`([^`]+)`", cell)}
+    assert {word for word in words if word} <= told
+
+
+def test_the_columns_that_an_import_requires_are_marked_so() -> None:
+    marked = {
+        plain(name)
+        for row in rows(DOCS / "csv.md")
+        if "required" in row[1]
+        for name in re.findall(r"`([^`]+)`", row[0])
+    }
+    known = {**imports.ITEM_COLUMNS, **imports.PEOPLE_COLUMNS}
+    assert {known[name] for name in marked} == {*imports.ITEM_REQUIRED, *imports.PEOPLE_REQUIRED}
+
+
+def test_the_csv_files_in_the_documents_can_be_read() -> None:
+    blocks = [
+        text for page in PAGES for text in re.findall(r"^```csv\n(.*?)^```", read(page), re.MULTILINE | re.DOTALL)
+    ]
+    assert blocks
+    for text in blocks:
+        columns = imports.PEOPLE_COLUMNS if text.startswith("nom") else imports.ITEM_COLUMNS
+        sheet = read_sheet(text.encode(), columns, sorted(set(columns.values()) - {"hook", "uid"}))
+        assert sheet.rows
+        assert sheet.faults == []
+
+
+@pytest.mark.parametrize(("language", "column"), [("fr", 0), ("en", 1)])
+def test_the_headings_of_an_export_are_in_the_documents(language: str, column: int) -> None:
+    catalogue = Translations.load(ROOT / "web" / "translations", [language])
+    headings = [row[column] for row in rows(DOCS / "csv.md") if len(row) == 2][1:]
+    assert headings == [catalogue.gettext(f"cli.column.{name}") for name in inventory.COLUMNS]
+
+
+# ---- MQTT
+
+
+@pytest.mark.parametrize("page", TWINS, ids=lambda page: page.name)
+def test_the_topics_of_the_readme_are_the_contracts(page: Path) -> None:
+    contract = yaml.safe_load(read(DOCS / "asyncapi.yaml"))
+    told = [row[0].strip("`") for row in rows(page) if row[0].startswith("`trousseau/")]
+    assert told == [channel["address"] for channel in contract["channels"].values()]
+
+
 # ---- README
 
 
@@ -230,7 +293,7 @@ def test_every_test_that_the_procedure_names_exists(row: list[str]) -> None:
 
 def test_every_decision_is_listed_under_its_title_and_has_its_three_parts() -> None:
     decisions = sorted(ADRS.glob("[0-9]*.md"))
-    listed = {re.findall(r"\(([^)]+)\)", row[0])[0]: row[1] for row in rows(ADRS / "README.md") if "(" in row[0]}
+    listed = {LINK.findall(row[0])[0]: row[1] for row in rows(ADRS / "README.md") if LINK.search(row[0])}
     assert sorted(listed) == [decision.name for decision in decisions]
     for number, decision in enumerate(decisions, 1):
         text = read(decision)

@@ -182,7 +182,7 @@ def test_a_button_with_a_wrong_token_is_refused(house: House) -> None:
     for token in ("", "x" * 32):
         with pytest.raises(NotVisiting):
             house.press(StillHere(), token)
-    assert house.step is Step.OPEN
+    assert house.at(Step.OPEN)
 
 
 def test_the_token_of_a_visit_that_is_over_is_refused_in_the_next_one(house: House) -> None:
@@ -207,7 +207,7 @@ def test_a_button_when_nobody_visits_is_refused(house: House) -> None:
 
 def test_a_person_in_charge_who_is_no_technician_takes_nothing(house: House) -> None:
     house.badge("sophie")
-    assert house.step is Step.PIN
+    assert house.at(Step.PIN)
     house.key("K-1")
     assert house.notice == "BadgeFirst"
     assert NotAllowed.__name__ != house.notice

@@ -7,15 +7,15 @@ import pytest
 from kiosk.domain.access_means import Place
 from kiosk.domain.custody import Act
 from kiosk.domain.errors import NotNow
-from kiosk.domain.identifiers import ItemId
+from kiosk.domain.identifiers import HookId, ItemId
 from kiosk.domain.people import Tier
 from kiosk.services.front import Cancel, Remove, Step
-from tests.building import LOCK, HookId, House
+from tests.building import LOCK, House
 
 
 def test_a_badge_opens_the_door_once_and_says_so(house: House) -> None:
     house.badge("nadia")
-    assert house.step is Step.OPEN
+    assert house.at(Step.OPEN)
     assert house.screen.name == "Nadia Benali"
     assert house.screen.tier is Tier.AUTHENTICATED
     assert house.door.pulses == 1
@@ -27,9 +27,14 @@ def test_a_key_that_is_tapped_is_shown_with_its_statement(house: House) -> None:
     house.enter("nadia")
     house.lift("01")
     house.key("K-1")
-    assert house.step is Step.SIGNING
+    assert house.at(Step.SIGNING)
     [line] = house.screen.basket
-    assert (line.item, line.act, line.designation, line.client) == ("K-1", Act.TAKE, "Chaufferie", "Clinique Saint-Roch")
+    assert (line.item, line.act, line.designation, line.client) == (
+        "K-1",
+        Act.TAKE,
+        "Chaufferie",
+        "Clinique Saint-Roch",
+    )
     assert (line.hook, line.on_hook) == ("01", False)
     assert "Nadia Benali" in house.statement()
     assert "- K-1 · Chaufferie · Clinique Saint-Roch · Bâtiment A" in house.statement()
@@ -42,7 +47,7 @@ def test_a_signed_take_is_in_the_technicians_name_with_statement_and_signature(h
     house.key("K-1")
     statement = house.statement()
     house.sign()
-    assert house.step is Step.DONE
+    assert house.at(Step.DONE)
     assert [line.item for line in house.screen.recorded] == ["K-1"]
     [entry] = house.entries(size)
     nadia = house.person("nadia")
@@ -135,7 +140,7 @@ def test_the_lamps_go_out_when_the_visit_ends_without_a_signature(house: House) 
     house.key("K-1")
     assert house.front.lit == {"01"}
     house.wait(80)
-    assert house.step is Step.IDLE
+    assert house.at(Step.IDLE)
     assert house.front.lit == set()
 
 
@@ -203,7 +208,7 @@ def test_cancelling_puts_every_key_back_into_question_and_records_nothing(house:
 def test_cancelling_with_the_door_shut_ends_the_visit(house: House) -> None:
     house.badge("nadia")
     house.press(Cancel())
-    assert house.step is Step.IDLE
+    assert house.at(Step.IDLE)
 
 
 def test_a_visit_without_a_key_leaves_no_trace_in_the_ledger(house: House) -> None:
@@ -243,7 +248,7 @@ def test_a_button_of_another_step_is_refused(house: House) -> None:
     house.enter("nadia")
     with pytest.raises(NotNow):
         house.press(Remove(ItemId("K-1")))
-    assert house.step is Step.OPEN
+    assert house.at(Step.OPEN)
 
 
 def test_the_opening_is_on_disk_when_the_lock_is_pulsed(house: House) -> None:
