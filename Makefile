@@ -6,7 +6,6 @@ BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # pydes is source only, and its build must see the pinned setuptools instead of fetching another one.
 LOCKED := --require-hashes --no-build-isolation
-LOCALES := fr en
 # Only what exists: a linter refuses a folder that is not there.
 CODE   := $(wildcard kiosk web tests)
 UV_VERSION := 0.13.9
@@ -50,15 +49,7 @@ soak: setup-test ## Hours of taps, cuts and restarts
 	tests/install-services
 	$(PYTEST) -m soak --timeout 0
 
-messages: setup ## Collect the texts of the screens into the catalogues and compile them
-	mkdir -p var
-	$(BIN)/pybabel extract --mapping-file pyproject.toml --sort-output --no-location --project Trousseau \
-		--output-file var/messages.pot .
-	for locale in $(LOCALES); do \
-		catalogue=web/translations/$$locale/LC_MESSAGES/messages.po; \
-		test -e $$catalogue || $(BIN)/pybabel init -i var/messages.pot -o $$catalogue -l $$locale || exit 1; \
-	done
-	$(BIN)/pybabel update --ignore-pot-creation-date --no-fuzzy-matching -i var/messages.pot -d web/translations
+messages: setup ## Compile the catalogues of texts anew after an edit
 	$(BIN)/pybabel compile -d web/translations
 
 lock: $(if $(filter var/lock/bin/uv,$(UV)),var/lock/bin/uv) ## Resolve the dependencies anew into the requirements files

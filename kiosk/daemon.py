@@ -17,6 +17,8 @@ from kiosk.control import ControlServer
 LOOPBACK: Final = "127.0.0.1"
 #: Event streams hold a thread each (`web` caps them); pages and presses need some beside them.
 THREADS: Final = 24
+#: A signature is some 20 KB; what is larger is refused before it is spooled, bytes.
+LARGEST_BODY: Final = 256 * 1024
 
 
 class WebServer:
@@ -24,7 +26,14 @@ class WebServer:
 
     def __init__(self, app: WSGIApplication, port: int) -> None:
         self._server = create_server(
-            app, host=LOOPBACK, port=port, threads=THREADS, ident="", channel_request_lookahead=1
+            app,
+            host=LOOPBACK,
+            port=port,
+            threads=THREADS,
+            ident="",
+            # Event streams learn by it that their browser has gone.
+            channel_request_lookahead=1,
+            max_request_body_size=LARGEST_BODY,
         )
         self._thread = threading.Thread(target=self._server.run, name="web")
         self.port = int(self._server.effective_port)

@@ -46,8 +46,8 @@ def hooks(screen: Screen) -> dict[str, str]:
     return {line.item: draw(line) for line in screen.basket}
 
 
-def payload(screen: Screen, notice_number: int) -> dict[str, object]:
-    """What the page receives. `notice_number` grows with each notice, so that one dismissed comes back when it happens again."""
+def payload(screen: Screen) -> dict[str, object]:
+    """What the page receives. The notice's number lets one that was dismissed come back when it happens again."""
     with force_locale(screen.language.value):
         return {
             "stage": screen.stage,
@@ -56,7 +56,7 @@ def payload(screen: Screen, notice_number: int) -> dict[str, object]:
             "token": screen.token,
             "visiting": screen.step in VISITING,
             "asking": screen.asking,
-            "notice": notice_number,
+            "notice": screen.notice.number if screen.notice else 0,
             "title": gettext("page.title"),
             "html": stage(screen),
             "chrome_html": render_template("chrome.html", screen=screen, progress=PROGRESS.get(screen.step, 0)),

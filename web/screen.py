@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from flask import Blueprint, Response, render_template
 
-from kiosk.services.front import Notice, Watch
+from kiosk.services.front import Watch
 from web import texts
 from web.fragments import payload
 from web.services import services
@@ -32,15 +32,12 @@ def events() -> Response:
 
 
 def _states(watch: Watch, gone: Callable[[], bool]) -> Iterator[str]:
-    shown: Notice | None = None
-    number, silence = 0, 0.0
+    silence = 0.0
     while not gone():
         state = watch.next(GLANCE)
         if state is not None:
-            if state.notice is not None and state.notice is not shown:
-                number += 1
-            shown, silence = state.notice, 0.0
-            yield event("screen", payload(state, number))
+            silence = 0.0
+            yield event("screen", payload(state))
         elif (silence := silence + GLANCE) >= HEARTBEAT:
             silence = 0.0
             yield event("heartbeat", {})

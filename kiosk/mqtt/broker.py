@@ -149,15 +149,36 @@ class AmqttThread:
         # Only where there is no mosquitto: amqtt comes with the `demo` extra and takes a while to import.
         from amqtt.broker import Broker
 
+        class Tidy(Broker):  # type: ignore[misc, unused-ignore]
+            async def stream_connected(
+                self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
+            ) -> None:
+                try:
+                    await super().stream_connected(reader, writer, listener_name)
+                finally:
+                    # amqtt leaves the socket open when the client was the first to go.
+                    writer.close()
+
         for chatty in ("amqtt", "transitions"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        broker = Broker(_amqtt_settings(self.address))
+        broker = Tidy(_amqtt_settings(self.address))
         await broker.start()
         self._ready.set()
         try:
             await self._ending.wait()
         finally:
             await broker.shutdown()
+            await _settled()
+
+
+async def _settled() -> None:
+    # amqtt does not wait for the connections that it is closing; without their tasks their sockets would stay open.
+    tasks = asyncio.all_tasks() - {asyncio.current_task()}
+    if tasks:
+        _, late = await asyncio.wait(tasks, timeout=1)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
 
 
 def _amqtt_settings(address: BrokerAddress) -> dict[str, Any]:

@@ -27,7 +27,6 @@ from kiosk.services.front import (
     Cancel,
     ChooseLanguage,
     EnterPin,
-    Notice,
     OpenCabinet,
     Press,
     Remove,
@@ -35,6 +34,7 @@ from kiosk.services.front import (
     ShowInventory,
     Sign,
     Step,
+    StillHere,
     Tone,
 )
 from kiosk.services.patience import Patience
@@ -48,7 +48,7 @@ log = logging.getLogger(__name__)
 #: Steps in which keys may be tapped.
 _AT_THE_KEYS: Final = frozenset({Step.OPEN, Step.SIGNING, Step.DONE})
 #: Refusals that mean something is wrong, not just not allowed.
-_WARNINGS: Final = frozenset({"ClonedBadge", "LostItem", "TornTap", "SeveralTags"})
+_WARNINGS: Final = (errors.ClonedBadge, errors.LostItem, errors.TornTap, errors.SeveralTags)
 
 
 class Desk:
@@ -87,7 +87,8 @@ class Desk:
     @property
     def next_tick(self) -> int | None:
         """When `tick` is due, in nanoseconds of the monotonic clock; None when nothing is waited for."""
-        return self._patience.next_tick
+        # Out of service nothing is due any more: the notice stays, and must not wake the desk's thread for ever.
+        return None if self._step is Step.OUT_OF_SERVICE else self._patience.next_tick
 
     def _guarded(self, act: Callable[[], None], *, tell: bool = False) -> None:
         if self._step is Step.OUT_OF_SERVICE:
@@ -115,10 +116,9 @@ class Desk:
         """Fail closed: whatever went wrong, the record may be behind, so nothing more is opened before a restart."""
         log.error("the desk stops", exc_info=failure)
         told = failure if isinstance(failure, TrousseauError) else errors.OutOfService()
-        notice = Notice(type(told).__name__, told.values, Tone.WARNING)
         self._visit = None
         self._go(Step.OUT_OF_SERVICE)
-        self._patience.say(notice)
+        notice = self._patience.say(told, Tone.WARNING)
         self.screen = self._easel.place(Screen(step=self._step, stage=0, language=self._language, notice=notice))
         self._e.signals.error()
 
@@ -156,7 +156,9 @@ class Desk:
             return self._touch()
         if self._step is Step.SIGNING and not self._patience.asking:
             raise errors.VisitInProgress
-        needs_pin = self._needs_pin(person, tap.tier)  # before the other is shown out: who is refused takes nothing over
+        needs_pin = self._needs_pin(
+            person, tap.tier
+        )  # before the other is shown out: who is refused takes nothing over
         if visit is not None:
             self._leave(Cause.TAKEN_OVER)
         self._begin(person, tap.tier, needs_pin=needs_pin)
@@ -219,8 +221,13 @@ class Desk:
             return
         visit = self._visit
         if visit is None or token != visit.token:
+            if isinstance(press, StillHere):
+                return  # a finger that rested on the glass while the visit ended
             raise errors.NotVisiting
         self._touch()  # which is all that `StillHere` wants
+        self._obey(visit, press)
+
+    def _obey(self, visit: Visit, press: Press) -> None:
         match press:
             case ChooseLanguage():
                 self._choose_language(visit, press)
@@ -324,7 +331,7 @@ class Desk:
         visit = Visit(person, self._e.register.name_of(person.id), tier, new_command())
         visit.wants_inventory = not person.is_technician
         self._visit = visit
-        self._patience.say(None)
+        self._patience.hush()
         self._language = self._e.preferences.language_of(person.id) or Language.FR
         if needs_pin:
             self._go(Step.PIN)
@@ -383,12 +390,10 @@ class Desk:
     # ---- saying no
 
     def _refuse(self, refusal: Refusal) -> None:
-        code = type(refusal).__name__
-        values = dict(refusal.values)
         for name in ("holder", "person"):
-            if isinstance(values.get(name), str):
-                values[name] = self._e.register.name_of(PersonId(str(values[name])))
-        self._patience.say(Notice(code, values, Tone.WARNING if code in _WARNINGS else Tone.REFUSED))
+            if isinstance(refusal.values.get(name), str):
+                refusal.values[name] = self._e.register.name_of(PersonId(str(refusal.values[name])))
+        self._patience.say(refusal, Tone.WARNING if isinstance(refusal, _WARNINGS) else Tone.REFUSED)
         self._e.signals.refused()
 
     def _note(self, what: str, person: PersonId | None = None, tag: TagId | None = None) -> None:

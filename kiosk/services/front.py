@@ -35,11 +35,15 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message over the screen that goes away by itself; its text is `error.<code>` in the catalogue."""
+    """A message over the screen that goes away by itself; its text is `error.<code>` in the catalogue.
+
+    `number` tells two refusals of the same kind apart: the second one is shown even to somebody who dismissed the first.
+    """
 
     code: str
     values: Mapping[str, object]
     tone: Tone
+    number: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from kiosk.services.front import Notice, Step
+from kiosk.domain.errors import TrousseauError
+from kiosk.services.front import Notice, Step, Tone
 from kiosk.services.ports import Clock
 
 SECOND: Final = 1_000_000_000
@@ -31,6 +32,7 @@ class Patience:
         self._clock = clock
         self._deadline: int | None = None
         self._notice_until = 0
+        self._notices = 0
         self.asking = False
         self.notice: Notice | None = None
 
@@ -46,10 +48,16 @@ class Patience:
         seconds = PATIENCE.get(step)
         self._deadline = None if seconds is None else self._now() + seconds * SECOND
 
-    def say(self, notice: Notice | None) -> None:
-        """Show a notice for a while, or take it away."""
-        self.notice = notice
+    def say(self, error: TrousseauError, tone: Tone) -> Notice:
+        """Show a notice for a while."""
+        self._notices += 1
+        self.notice = Notice(type(error).__name__, error.values, tone, self._notices)
         self._notice_until = self._now() + NOTICE_FOR * SECOND
+        return self.notice
+
+    def hush(self) -> None:
+        """Take the notice away."""
+        self.notice = None
 
     def over(self, step: Step) -> bool:
         """Let time pass: drop an old notice, ask « Toujours là ? »; true once nobody has answered."""

@@ -21,7 +21,7 @@ from web.guard import cookie_name
 
 ROUNDS: Final = 150
 APART: Final = 1.2
-_KEY: Final = "the bench's own screen"
+_KEY: Final = "bench"
 
 
 class _ManagersDesk:

@@ -52,8 +52,8 @@ def any_broker(request: pytest.FixtureRequest) -> Iterator[BrokerAddress]:
 
 
 @pytest.fixture
-def make_cabinet(tmp_path: Path) -> Iterator[MakeCabinet]:
-    """Make cabinets; their relays are stopped after the test."""
+def make_cabinet(tmp_path: Path, mosquitto: StartMosquitto) -> Iterator[MakeCabinet]:
+    """Make cabinets; their relays are stopped after the test, and before the broker, which they would look for."""
     made: list[Cabinet] = []
 
     def make(node: str = "armoire-7", stream: str | None = None) -> Cabinet:

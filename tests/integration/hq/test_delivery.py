@@ -45,7 +45,7 @@ def progress(relay: Relay, beyond: int) -> None:
 
 
 def test_headquarters_ends_with_the_same_register_after_every_kind_of_event(
-    cabinet: Cabinet, database_url: str, any_broker: BrokerAddress
+    any_broker: BrokerAddress, cabinet: Cabinet, database_url: str
 ) -> None:
     a_life(cabinet)
     assert {unseal(body).type for body in cabinet.bodies()} == set(EVENTS), "a kind of event is missing in a_life"
@@ -57,7 +57,7 @@ def test_headquarters_ends_with_the_same_register_after_every_kind_of_event(
 
 
 def test_entries_come_in_order_and_one_by_one_as_they_are_made(
-    cabinet: Cabinet, database_url: str, any_broker: BrokerAddress
+    any_broker: BrokerAddress, cabinet: Cabinet, database_url: str
 ) -> None:
     with headquarters(database_url, any_broker) as (central, subscriber):
         cabinet.connect(any_broker)
@@ -240,7 +240,7 @@ def test_many_cabinets_are_stored_side_by_side(
             assert identical(cabinet, central)
 
 
-def test_a_large_document_arrives_whole(cabinet: Cabinet, database_url: str, any_broker: BrokerAddress) -> None:
+def test_a_large_document_arrives_whole(any_broker: BrokerAddress, cabinet: Cabinet, database_url: str) -> None:
     content = bytes(range(256)) * (12 * CHUNK // 256) + b"and a little more"
     name = cabinet.keep(content)
     with headquarters(database_url, any_broker) as (central, _):
@@ -253,7 +253,8 @@ def test_a_document_that_came_wrong_is_not_kept_and_is_asked_for_again(
     cabinet: Cabinet, database_url: str, broker: BrokerAddress, ear: MakeEar, caplog: pytest.LogCaptureFixture
 ) -> None:
     name = cabinet.keep(b"a name")
-    with headquarters(database_url, broker) as (central, _):
+    with headquarters(database_url, broker) as (central, subscriber):
+        wait_until(lambda: subscriber.online, "headquarters is there")
         liar = ear(broker, topics.wanted("armoire-7"))
         liar.say(topics.event("armoire-7", "register.client_registered"), cabinet.bodies()[0])
         assert name.encode() in liar.next()[1]

@@ -69,6 +69,7 @@ def test_a_clock_that_was_never_set_is_not_believed(house: House) -> None:
 
 
 def test_the_waits_do_not_care(house: House) -> None:
+    house.take("julien", "K-2")
     house.enter("nadia")
     house.key("K-1")
     house.clock.set_wall_clock(-TWO_HOURS)

@@ -28,7 +28,7 @@ SIGNING = replace(VISIT, step=Step.SIGNING, basket=(LINE, BACK), statement=STATE
 def shown(app: Flask, screen: Screen) -> str:
     """Everything that the page receives of a screen."""
     with app.test_request_context("/"):
-        return " ".join(str(part) for part in payload(screen, 1).values())
+        return " ".join(str(part) for part in payload(screen).values())
 
 
 @pytest.mark.parametrize("language", Language)
@@ -42,13 +42,13 @@ def test_every_step_has_a_picture_without_a_missing_text(app: Flask, step: Step,
 
 def test_what_the_page_receives_names_its_stage_step_token_and_language(app: Flask) -> None:
     with app.test_request_context("/"):
-        found = payload(VISIT, 3)
+        found = payload(VISIT)
     assert {name: found[name] for name in ("stage", "step", "token", "language", "notice", "visiting")} == {
         "stage": 7,
         "step": "open",
         "token": "t",
         "language": "fr",
-        "notice": 3,
+        "notice": 0,
         "visiting": True,
     }
 
@@ -81,7 +81,7 @@ def test_a_key_off_its_hook_without_a_tap_is_named(app: Flask) -> None:
 
 @pytest.mark.parametrize(("tone", "word"), [(Tone.REFUSED, "Refusé"), (Tone.WARNING, "Attention")])
 def test_a_notice_has_an_icon_a_word_and_a_sentence(app: Flask, tone: Tone, word: str) -> None:
-    html = shown(app, replace(VISIT, notice=Notice("LostItem", {"item": "T-009"}, tone)))
+    html = shown(app, replace(VISIT, notice=Notice("LostItem", {"item": "T-009"}, tone, 1)))
     for part in (word, f"#i-{tone.value}", "T-009"):
         assert part in html
 
@@ -92,7 +92,7 @@ def test_names_cannot_bring_markup_into_the_page(app: Flask) -> None:
         VISIT,
         name="<script>",
         untapped=(nasty,),
-        notice=Notice("HeldByAnother", {"item": "<b>", "holder": "<script>"}, Tone.REFUSED),
+        notice=Notice("HeldByAnother", {"item": "<b>", "holder": "<script>"}, Tone.REFUSED, 1),
     )
     html = shown(app, screen) + shown(app, replace(screen, step=Step.DONE, recorded=(nasty,)))
     assert "<script" not in html
@@ -108,9 +108,9 @@ def test_a_lost_reader_and_a_doubtful_clock_are_told_on_every_picture(app: Flask
 
 def test_out_of_service_says_whom_to_call_and_nothing_covers_it(app: Flask) -> None:
     stopped = replace(
-        VISIT, step=Step.OUT_OF_SERVICE, token="", notice=Notice("StorageFailed", {"reason": "x"}, Tone.WARNING)
+        VISIT, step=Step.OUT_OF_SERVICE, token="", notice=Notice("StorageFailed", {"reason": "x"}, Tone.WARNING, 1)
     )
     with app.test_request_context("/"):
-        found = payload(stopped, 1)
+        found = payload(stopped)
     assert "Appelez le responsable d’exploitation" in str(found["html"])
     assert str(found["overlay_html"]).strip() == ""
