@@ -71,7 +71,9 @@ $(VENV)/.stamp-venv:
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
 		{ echo 'This Python cannot make environments. Install what is missing: sudo apt install python3-venv'; exit 1; }
 	@echo 'Creating $(VENV) ...'
-	@$(PYTHON) -m venv $(VENV)
+	@# On a Raspberry Pi the pin driver is Debian's python3-lgpio, which an isolated environment would not see.
+	@if $(PYTHON) -c 'import lgpio' 2>/dev/null; then $(PYTHON) -m venv --system-site-packages $(VENV); \
+		else $(PYTHON) -m venv $(VENV); fi
 	@touch $@
 
 $(VENV)/.stamp-runtime: $(VENV)/.stamp-venv requirements-build.txt requirements.txt pyproject.toml

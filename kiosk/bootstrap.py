@@ -125,7 +125,7 @@ def _write_secret(path: Path, secret: bytes) -> None:
 
 
 def _cabinet_database(settings: Settings) -> Database:
-    return Database(f"sqlite:///{settings.database}", CABINET, gapless=True)
+    return Database(settings.database, CABINET, gapless=True)
 
 
 # ---- opening what there is
@@ -169,7 +169,7 @@ def reading_register(settings: Settings) -> Iterator[StoredRegister]:
     """
     if not settings.database.exists():
         raise NotInitialised(folder=str(settings.folder))
-    database = Database(f"sqlite:///file:{settings.database}?mode=ro&uri=true", (), gapless=True)
+    database = Database(settings.database, (), gapless=True, read_only=True)
     try:
         yield StoredRegister(database, None)
     finally:

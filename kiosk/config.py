@@ -68,9 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return self.folder / "cabinet.db"
 
     @property
-    def central_database(self) -> str:
+    def central_database(self) -> str | Path:
         """Where headquarters keeps the central register."""
-        return self.headquarters.database or f"sqlite:///{self.folder / 'headquarters.db'}"
+        return self.headquarters.database or self.folder / "headquarters.db"
 
     @property
     def control(self) -> Path:

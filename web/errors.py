@@ -63,8 +63,7 @@ def status_of(error: TrousseauError) -> int:
 
 
 def _of_the_house(error: TrousseauError) -> ResponseReturnValue:
-    name = type(error).__name__
-    return _answer(name, say_error(name, error.values), status_of(error))
+    return _answer(error.code, say_error(error.code, error.values), status_of(error))
 
 
 def _of_the_request(error: HTTPException) -> ResponseReturnValue:

@@ -81,7 +81,15 @@ ERRORS = (
     N_("error.ClonedBadge"),
     N_("error.EmptySignature"),
     N_("error.ForeignDatabase"),
-    N_("error.HardwareMissing"),
+    N_("error.HandRefused.already_on_hook"),
+    N_("error.HandRefused.door_shut"),
+    N_("error.HandRefused.hook_taken"),
+    N_("error.HandRefused.no_hook"),
+    N_("error.HandRefused.not_on_hook"),
+    N_("error.HandRefused.unknown_tag"),
+    N_("error.HardwareMissing.choose_factory"),
+    N_("error.HardwareMissing.install_package"),
+    N_("error.HardwareMissing.join_group"),
     N_("error.HeldByAnother"),
     N_("error.LostItem"),
     N_("error.NoPin"),
@@ -138,16 +146,6 @@ OFFLINE: Mapping[str, str] = {
     "reconnecting": N_("offline.reconnecting"),
 }
 
-#: Why a simulated hand could not do it; the register has no say in that.
-HANDS: Mapping[str, str] = {
-    "already_on_hook": N_("hand.already_on_hook"),
-    "door_shut": N_("hand.door_shut"),
-    "hook_taken": N_("hand.hook_taken"),
-    "no_hook": N_("hand.no_hook"),
-    "not_on_hook": N_("hand.not_on_hook"),
-    "unknown_tag": N_("hand.unknown_tag"),
-}
-
 #: What stands for a value that nobody gave.
 MISSING: Mapping[str, str] = {
     "folder": N_("missing.folder"),
@@ -186,9 +184,6 @@ def clock_time(text: Timestamp) -> str:
 
 def say_error(code: str, values: Mapping[str, object] | None = None) -> str:
     """What happened and what to do next. An error that has no text yet gets the sentence of all refusals."""
-    reason = str((values or {}).get("reason", ""))
-    if reason in HANDS:
-        return say(HANDS[reason], values)
     name = f"error.{code}"
     return say(name if name in ERRORS else "error.Refusal", values)
 

@@ -50,11 +50,10 @@ def kiosk(context: click.Context, data: Path, verbose: bool) -> None:
 
 @kiosk.command(help=t("cli.init.help"))
 @click.argument("node")
-@click.option("--simulated", is_flag=True, help=t("cli.init.simulated"))
 @click.pass_obj
-def init(folder: Path, node: str, simulated: bool) -> None:
+def init(folder: Path, node: str) -> None:
     """Make a cabinet's data folder."""
-    bootstrap.initialise(folder, node, pins="mock" if simulated else "lgpio")
+    bootstrap.initialise(folder, node)
     click.echo(t("cli.init.done", folder=str(folder), node=node))
 
 

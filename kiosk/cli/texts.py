@@ -36,7 +36,7 @@ def t(key: str, **values: object) -> str:
 def sentences(error: TrousseauError) -> Iterator[str]:
     """What an error tells a person: what happened and what to do next, then each fault."""
     values = {name: _value(value) for name, value in error.values.items()}
-    yield t(f"error.{type(error).__name__}") % _Lenient(values)
+    yield t(f"error.{error.code}") % _Lenient(values)
     faults = error.values.get("faults")
     for fault in faults if isinstance(faults, Sequence) else ():
         yield f"  {_fault(fault)}"
@@ -46,12 +46,12 @@ def _fault(fault: Any) -> str:  # noqa: ANN401 - a fault of a file (a mapping fr
     if isinstance(fault, Mapping):
         column = t(f"cli.column.{fault['column']}") if fault["column"] else ""
         return t(
-            "import.line",
+            "cli.import.line",
             line=fault["line"],
             what=t(f"cli.import.{fault['code']}", column=column, value=fault["value"]),
         )
     code, where, detail = fault
-    return f"{where}: {t(f'settings.{code}', detail=detail)}"
+    return f"{where}: {t(f'cli.settings.{code}', detail=detail)}"
 
 
 def _value(value: object) -> object:

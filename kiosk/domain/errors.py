@@ -1,4 +1,4 @@
-"""Every error of the house, under one root. Texts for people are in the translation catalogue under `error.<Name>`."""
+"""Every error of the house, under one root. Texts for people are in the translation catalogue under `error.<code>`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,12 @@ class TrousseauError(Exception):
     def __init__(self, **values: object) -> None:
         super().__init__(", ".join(f"{name}={value}" for name, value in values.items()))
         self.values = values
+
+    @property
+    def code(self) -> str:
+        """The name of its sentence in the catalogue, after `error.`: the class, and its `kind` where there are several."""
+        kind = self.values.get("kind")
+        return type(self).__name__ if kind is None else f"{type(self).__name__}.{kind}"
 
 
 class Refusal(TrousseauError):
@@ -123,6 +129,10 @@ class TornTap(Refusal):
     """The tag left the reader before it was read."""
 
 
+class HandRefused(Refusal):
+    """The simulated hand cannot do that: the door is shut, the hook is taken, …; `kind` says which."""
+
+
 class OutOfService(TrousseauError):
     """The cabinet has stopped because it could not keep its record."""
 
@@ -172,4 +182,8 @@ class NotRunning(TrousseauError):
 
 
 class HardwareMissing(TrousseauError):
-    """A pin, a reader or a chip that the settings name is not there."""
+    """A pin driver or chip that the settings name is not there; `kind` names the remedy."""
+
+
+class BrokerFailed(TrousseauError):
+    """The demonstration's broker ended or stayed silent instead of becoming ready."""

@@ -25,10 +25,10 @@ def pin_factory(name: str) -> Factory:
     """The pins of this machine ("lgpio") or pins of no machine at all ("mock").
 
     Raises:
-        HardwareMissing: no such factory, its driver is not installed, or there is no chip; `remedy` says what to do.
+        HardwareMissing: no such factory, its driver is not installed, or there is no chip; `kind` says what to do.
     """
     if name not in _FACTORIES:
-        raise HardwareMissing(what=name, remedy="choose_factory", choices=", ".join(_FACTORIES))
+        raise HardwareMissing(what=name, kind="choose_factory", choices=", ".join(_FACTORIES))
     return _FACTORIES[name]()
 
 
@@ -37,11 +37,11 @@ def _lgpio() -> Factory:
         from gpiozero.pins.lgpio import LGPIOFactory
     except ImportError as missing:
         # Debian's package, not PyPI's: there is no wheel for every Raspberry Pi.
-        raise HardwareMissing(what="lgpio", remedy="install_package", package="python3-lgpio") from missing
+        raise HardwareMissing(what="lgpio", kind="install_package", package="python3-lgpio") from missing
     try:
         return LGPIOFactory()
     except Exception as failed:  # lgpio raises its own kind of error, and gpiozero others
-        raise HardwareMissing(what="gpiochip", remedy="join_group", group="gpio") from failed
+        raise HardwareMissing(what="gpiochip", kind="join_group", group="gpio") from failed
 
 
 def _mock() -> Factory:

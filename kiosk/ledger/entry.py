@@ -2,8 +2,8 @@
 
 Invariants:
     * `seal` is the only function in the house that makes an entry's bytes; they are hashed, stored, published and verified as made.
-    * The bytes are a CloudEvents 1.0 event in structured JSON, canonical by RFC 8785: only strings, booleans, null, lists and
-      objects with ASCII keys occur, for which sorted, compact, unescaped JSON *is* the canonical form.
+    * The bytes are a CloudEvents 1.0 event in structured JSON, canonical by RFC 8785: only strings, integers below 2^53,
+      booleans, null, lists and objects with ASCII keys occur, for which sorted, compact, unescaped JSON *is* the canonical form.
     * `prev` is the SHA-256 of the previous entry's bytes; the first entry's is 64 zeros.
 """
 
@@ -12,11 +12,15 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from kiosk.ledger.errors import BadEntry
 
 NO_ENTRY: Final = "0" * 64
+#: Every attribute but `data` is text.
+_TEXTS: Final = ("id", "type", "subject", "time", "prev", "monotonic", "bootid", "clock", "actor", "command")
+#: RFC 8785 §3.2.2.3: integers from here on are not exact everywhere.
+_EXACT: Final = 2**53
 MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
@@ -92,7 +96,9 @@ def unseal(body: bytes) -> Entry:
         BadEntry: not JSON, an attribute is missing or of the wrong form, or the bytes are not the canonical ones.
     """
     try:
-        raw = json.loads(body)
+        raw = _STRICT.decode(body.decode("utf-8"))
+        if not (all(isinstance(raw[name], str) for name in _TEXTS) and isinstance(raw["data"], dict)):
+            raise TypeError
         node, stream, sequence = raw["id"].split(":")
         entry = Entry(
             node=node,
@@ -109,8 +115,33 @@ def unseal(body: bytes) -> Entry:
             command=raw["command"],
             data=raw["data"],
         )
+        canonical = seal(entry)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise BadEntry(reason=type(e).__name__) from e
-    if seal(entry) != body:
+    if canonical != body:
         raise BadEntry(reason="not canonical")
     return entry
+
+
+# What the canonical form does not know (module docstring) would be written differently by other programs, so it is no entry.
+
+
+def _ascii_keys(found: dict[str, Any]) -> dict[str, Any]:
+    if not all(key.isascii() for key in found):
+        raise ValueError("a key beyond ASCII")
+    return found
+
+
+def _exact(digits: str) -> int:
+    if abs(number := int(digits)) >= _EXACT:
+        raise ValueError("an integer that not every program can hold")
+    return number
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} in an entry")
+
+
+_STRICT: Final = json.JSONDecoder(
+    object_hook=_ascii_keys, parse_int=_exact, parse_float=_no_number, parse_constant=_no_number
+)

@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Event, Thread
 from typing import Any, Final, Protocol
 
-from kiosk.domain.errors import TrousseauError
+from kiosk.domain.errors import BrokerFailed
 from kiosk.mqtt.client import BrokerAddress
 
 log = logging.getLogger(__name__)
@@ -23,10 +23,6 @@ CONFIGURATION: Final = Path(__file__).resolve().parents[2] / "deploy" / "mosquit
 #: Debian keeps daemons out of a person's PATH.
 _SYSTEM_FOLDERS: Final = os.pathsep.join(("/usr/sbin", "/usr/local/sbin"))
 _PATIENCE: Final = 10.0
-
-
-class BrokerFailed(TrousseauError):
-    """The embedded broker ended or stayed silent instead of becoming ready."""
 
 
 class EmbeddedBroker(Protocol):
@@ -123,18 +119,19 @@ class AmqttThread:
         self.address = BrokerAddress(LOOPBACK, port or _free_port(), "3.1.1")
         self._loop = asyncio.new_event_loop()
         self._ready, self._ending = Event(), asyncio.Event()
+        self._connections: dict[asyncio.Task[None] | None, asyncio.StreamWriter] = {}
         self._thread = Thread(target=self._run, name="amqtt", daemon=True)
         self._thread.start()
         # Not by connecting: amqtt never closes a connection that says nothing.
-        if not self._ready.wait(_PATIENCE) or not self._thread.is_alive():
+        if not self._ready.wait(_PATIENCE) or self._loop.is_closed():
             self.stop()
             raise BrokerFailed(name=self.name, port=self.address.port)
 
     def stop(self) -> None:
         """End it."""
-        if self._thread.is_alive():
+        if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._ending.set)
-            self._thread.join(_PATIENCE)
+        self._thread.join(_PATIENCE)
 
     def _run(self) -> None:
         try:
@@ -146,39 +143,41 @@ class AmqttThread:
             self._ready.set()
 
     async def _serve(self) -> None:
-        # Only where there is no mosquitto: amqtt comes with the `demo` extra and takes a while to import.
+        for chatty in ("amqtt", "transitions"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        broker = self._broker()
+        await broker.start()
+        self._ready.set()
+        await self._ending.wait()
+        await self._part()
+        await broker.shutdown()
+
+    def _broker(self) -> Any:  # noqa: ANN401 - amqtt is imported only where there is no mosquitto, and slowly
         from amqtt.broker import Broker
+
+        connections = self._connections
 
         class Tidy(Broker):  # type: ignore[misc, unused-ignore]
             async def stream_connected(
                 self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, listener_name: str
             ) -> None:
+                connections[asyncio.current_task()] = writer
                 try:
                     await super().stream_connected(reader, writer, listener_name)
                 finally:
                     # amqtt leaves the socket open when the client was the first to go.
                     writer.close()
+                    del connections[asyncio.current_task()]
 
-        for chatty in ("amqtt", "transitions"):
-            logging.getLogger(chatty).setLevel(logging.ERROR)
-        broker = Tidy(_amqtt_settings(self.address))
-        await broker.start()
-        self._ready.set()
-        try:
-            await self._ending.wait()
-        finally:
-            await broker.shutdown()
-            await _settled()
+        return Tidy(_amqtt_settings(self.address))
 
-
-async def _settled() -> None:
-    # amqtt does not wait for the connections that it is closing; without their tasks their sockets would stay open.
-    tasks = asyncio.all_tasks() - {asyncio.current_task()}
-    if tasks:
-        _, late = await asyncio.wait(tasks, timeout=1)
-        for task in late:
-            task.cancel()
-        await asyncio.gather(*late, return_exceptions=True)
+    async def _part(self) -> None:
+        # amqtt's own shutdown can wait for ever for a client that is still connected.
+        for writer in self._connections.values():
+            writer.close()
+        deadline = self._loop.time() + 1
+        while self._connections and self._loop.time() < deadline:
+            await asyncio.sleep(0.01)
 
 
 def _amqtt_settings(address: BrokerAddress) -> dict[str, Any]:

@@ -21,6 +21,9 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 log = logging.getLogger(__name__)
+paho_log = logging.getLogger(f"{__name__}.paho")
+# paho calls every end of a connection an error, in these words; to us it is `Lost`, which has a line of its own.
+paho_log.addFilter(lambda record: "Client is not connected" not in str(record.msg))
 
 Protocol = Literal["5", "3.1.1"]
 
@@ -159,7 +162,7 @@ class Link:
         clean = None if self._address.protocol == "5" else True
         client = Client(CallbackAPIVersion.VERSION2, client_id, clean, protocol=version, manual_ack=self._manual > 0)
         client.suppress_exceptions = True
-        client.enable_logger(log)
+        client.enable_logger(paho_log)
         client.max_inflight_messages = inflight
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.will_set(will.topic, will.payload, 1, will.retain)

@@ -156,9 +156,8 @@ class Desk:
             return self._touch()
         if self._step is Step.SIGNING and not self._patience.asking:
             raise errors.VisitInProgress
-        needs_pin = self._needs_pin(
-            person, tap.tier
-        )  # before the other is shown out: who is refused takes nothing over
+        # Before the other is shown out: who is refused takes nothing over.
+        needs_pin = self._needs_pin(person, tap.tier)
         if visit is not None:
             self._leave(Cause.TAKEN_OVER)
         self._begin(person, tap.tier, needs_pin=needs_pin)

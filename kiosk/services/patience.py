@@ -51,7 +51,7 @@ class Patience:
     def say(self, error: TrousseauError, tone: Tone) -> Notice:
         """Show a notice for a while."""
         self._notices += 1
-        self.notice = Notice(type(error).__name__, error.values, tone, self._notices)
+        self.notice = Notice(error.code, error.values, tone, self._notices)
         self._notice_until = self._now() + NOTICE_FOR * SECOND
         return self.notice
 

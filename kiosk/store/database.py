@@ -14,8 +14,9 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, text
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -45,16 +46,17 @@ class Database:
     """A database of ours, opened or made.
 
     Args:
-        url: an SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
+        where: an SQLite file, or an SQLAlchemy URL, `sqlite:///…` or `postgresql+psycopg://…`.
         tables: the tables that have to be there.
         gapless: whether entries may only come in order, as in a cabinet (headquarters stores what arrives).
+        read_only: whether the file may not be written, as beside a running service; a file only.
 
     Raises:
         ForeignDatabase: the SQLite file is not ours, or is of a later version.
     """
 
-    def __init__(self, url: str, tables: Sequence[Table], *, gapless: bool) -> None:
-        self.engine = _engine(url)
+    def __init__(self, where: str | Path, tables: Sequence[Table], *, gapless: bool, read_only: bool = False) -> None:
+        self.engine = _engine(_file(where, read_only=read_only) if isinstance(where, Path) else make_url(where))
         try:
             with self.write() as connection:
                 self._claim(connection)
@@ -104,8 +106,15 @@ class Database:
             raise ForeignDatabase(path=connection.engine.url.database, version=version)
 
 
-def _engine(url: str) -> Engine:
-    if make_url(url).get_backend_name() != "sqlite":
+def _file(path: Path, *, read_only: bool) -> URL:
+    """A file's URL, whatever characters its folders have in their names."""
+    if read_only:
+        return URL.create("sqlite", database=f"file:{quote(str(path))}", query={"mode": "ro", "uri": "true"})
+    return URL.create("sqlite", database=str(path))
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
         return create_engine(url)
     engine = create_engine(url, connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000})
     event.listen(engine, "connect", _pragmas)

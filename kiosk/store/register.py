@@ -241,7 +241,7 @@ class StoredRegister:
 
 
 def _by_name(names: dict[str, str]) -> list[Named]:
-    return [Named(id_, name) for id_, name in sorted(names.items(), key=lambda pair: pair[1].casefold())]
+    return [Named(id_, name) for id_, name in sorted(names.items(), key=lambda pair: plain(pair[1]))]
 
 
 def _profiles(connection: Connection, digests: Sequence[Digest]) -> dict[Digest, dict[str, str]]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kiosk.domain.errors import NotPossible
+from kiosk.domain.errors import HandRefused
 from kiosk.domain.identifiers import HookId, TagId
 from kiosk.domain.people import Tier
 from kiosk.hardware.door import LockedDoor
@@ -159,9 +159,9 @@ def test_a_hook_without_a_switch_holds_a_key_that_nothing_senses(whole: Whole) -
 
 def test_a_shut_door_keeps_its_keys(whole: Whole) -> None:
     for move in (whole.cabinet.take, whole.cabinet.hang):
-        with pytest.raises(NotPossible) as refused:
+        with pytest.raises(HandRefused) as refused:
             move("k1")
-        assert refused.value.values == {"reason": "door_shut"}
+        assert refused.value.values == {"kind": "door_shut"}
 
 
 def test_what_hands_cannot_do_is_refused_and_changes_nothing(whole: Whole) -> None:
@@ -178,9 +178,9 @@ def test_what_hands_cannot_do_is_refused_and_changes_nothing(whole: Whole) -> No
         ("unknown_tag", lambda: whole.cabinet.hang("nobody")),
     ]
     for reason, move in moves:
-        with pytest.raises(NotPossible) as refused:
+        with pytest.raises(HandRefused) as refused:
             move()
-        assert refused.value.values["reason"] == reason
+        assert refused.value.values["kind"] == reason
     assert whole.cabinet.look() == before
 
 

@@ -31,7 +31,7 @@ def test_a_line_says_where_the_key_is_since_when_and_with_whom(cabinet: Cabinet)
     line = stand.find('tr[data-item="T-011"]')
     expect(line).to_contain_text("Julien Morel")
     expect(line).to_contain_text("Clinique Saint-Roch")
-    expect(line).to_contain_text("suivi par Sophie Garnier")
+    expect(line).to_contain_text("en charge : Sophie Garnier")
     expect(line.locator(".since")).to_contain_text(":")
     expect(stand.find('tr[data-item="T-001"]')).to_contain_text("Crochet 01")
 
@@ -87,7 +87,7 @@ def test_the_inventory_speaks_english(cabinet: Cabinet) -> None:
     opened_inventory(cabinet, stand)
     stand.tap('[data-press="language"]')
     stand.reads("Access means: 40")
-    stand.reads("looked after by Sophie Garnier")
+    stand.reads("in charge: Sophie Garnier")
 
 
 def test_a_manager_who_is_a_technician_too_goes_on_to_the_keys(cabinet: Cabinet) -> None:

@@ -3,6 +3,8 @@
 import ast
 import json
 import re
+import subprocess
+import sys
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,6 +83,26 @@ def test_every_command_typed_in_the_documents_exists() -> None:
             while words and isinstance(command, click.Group):
                 assert words[0] in command.commands, f"{page.name}: {typed}"
                 command = command.commands[words.pop(0)]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+def test_every_command_and_option_has_its_help_in_both_languages(language: str) -> None:
+    environment = {"PYTHONUTF8": "1", "LC_ALL": language}
+    show = "from tests.unit.test_documentation import helps; print(*helps(), sep=chr(0))"
+    shown = subprocess.run([sys.executable, "-c", show], cwd=ROOT, env=environment, capture_output=True, check=True)
+    texts = shown.stdout.decode("utf-8").strip().split("\0")
+    assert texts == list(dict.fromkeys(texts)), "two commands with one help"
+    assert [text for text in texts if re.fullmatch(r"[a-z_.]*", text)] == []
+
+
+def helps(command: click.Command = kiosk) -> Iterator[str]:
+    """The help of every command and option, in the language of the terminal."""
+    yield command.help or ""
+    for option in command.params:
+        if isinstance(option, click.Option):
+            yield option.help or ""
+    for inner in command.commands.values() if isinstance(command, click.Group) else ():
+        yield from helps(inner)
 
 
 # ---- settings

@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from kiosk.domain.errors import NotPossible
+from kiosk.domain.errors import HandRefused
 from kiosk.domain.identifiers import HookId
 from kiosk.hardware.readers import DEFAULT_PACE
 from kiosk.hardware.simulated.air import Air
@@ -96,7 +96,7 @@ class SimulatedCabinet:
         """Hold a tag against the reader until it has been read, or for as long as a hand would.
 
         Raises:
-            NotPossible: there is no such tag.
+            HandRefused: there is no such tag.
         """
         self._known(name)
         with self._hand:
@@ -112,31 +112,31 @@ class SimulatedCabinet:
         """Lift a key off its hook.
 
         Raises:
-            NotPossible: the door is shut, or the key hangs on no hook.
+            HandRefused: the door is shut, or the key hangs on no hook.
         """
         self._known(name)
         with self._change:
             self._require_open()
             hook = next((hook for hook, key in self._hung.items() if key == name), None)
             if hook is None:
-                raise NotPossible(reason="not_on_hook", tag=name)
+                raise HandRefused(kind="not_on_hook", tag=name)
             self._hang(hook, None)
 
     def hang(self, name: str, hook: HookId | None = None) -> None:
         """Hang a key on a hook, its own unless another is named.
 
         Raises:
-            NotPossible: the door is shut, the key hangs already or has no hook of its own, or the hook is taken.
+            HandRefused: the door is shut, the key hangs already or has no hook of its own, or the hook is taken.
         """
         where = hook or self._known(name).hook
         with self._change:
             self._require_open()
             if name in self._hung.values():
-                raise NotPossible(reason="already_on_hook", tag=name)
+                raise HandRefused(kind="already_on_hook", tag=name)
             if where is None:
-                raise NotPossible(reason="no_hook", tag=name)
+                raise HandRefused(kind="no_hook", tag=name)
             if self._hung.get(where) is not None:
-                raise NotPossible(reason="hook_taken", tag=name, hook=where)
+                raise HandRefused(kind="hook_taken", tag=name, hook=where)
             self._hang(where, name)
 
     def close_door(self) -> None:
@@ -246,12 +246,12 @@ class SimulatedCabinet:
 
     def _known(self, name: str) -> VirtualTag:
         if name not in self._tags:
-            raise NotPossible(reason="unknown_tag", tag=name)
+            raise HandRefused(kind="unknown_tag", tag=name)
         return self._tags[name]
 
     def _require_open(self) -> None:
         if not self._door_open:
-            raise NotPossible(reason="door_shut")
+            raise HandRefused(kind="door_shut")
 
 
 def _hook(name: str | None) -> HookId | None:

@@ -24,7 +24,7 @@ def test_a_missing_driver_is_an_error_that_says_which_package_brings_it(monkeypa
     monkeypatch.delitem(sys.modules, "gpiozero.pins.lgpio", raising=False)
     with pytest.raises(HardwareMissing) as missing:
         pin_factory("lgpio")
-    assert missing.value.values == {"what": "lgpio", "remedy": "install_package", "package": "python3-lgpio"}
+    assert missing.value.values == {"what": "lgpio", "kind": "install_package", "package": "python3-lgpio"}
 
 
 def test_a_factory_nobody_knows_is_an_error_that_names_the_choices() -> None:

@@ -181,8 +181,18 @@ def test_a_button_with_a_wrong_token_is_refused(house: House) -> None:
     house.enter("nadia")
     for token in ("", "x" * 32):
         with pytest.raises(NotVisiting):
-            house.press(StillHere(), token)
+            house.press(Cancel(), token)
     assert house.at(Step.OPEN)
+
+
+def test_a_finger_that_rests_on_the_glass_after_the_visit_has_ended_is_nobodys_business(house: House) -> None:
+    house.press(StillHere(), "x" * 32)
+    assert (house.step, house.notice) == (Step.IDLE, "")
+    house.enter("nadia")
+    house.wait(29)
+    house.press(StillHere(), "x" * 32)
+    house.wait(1)
+    assert house.screen.asking  # and keeps nobody else's visit alive
 
 
 def test_the_token_of_a_visit_that_is_over_is_refused_in_the_next_one(house: House) -> None:
@@ -194,7 +204,7 @@ def test_the_token_of_a_visit_that_is_over_is_refused_in_the_next_one(house: Hou
     house.leave()
     house.enter("julien")
     assert house.screen.token != old
-    for press in (Sign(SIGNATURE, statement), Cancel(), StillHere()):
+    for press in (Sign(SIGNATURE, statement), Cancel()):
         with pytest.raises(NotVisiting):
             house.press(press, old)
     assert house.custody("K-1") == ["custody.taken"]

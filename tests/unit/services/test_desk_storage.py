@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from kiosk.domain.errors import OutOfService
-from kiosk.services.commands import new_command
 from kiosk.services.front import Cancel, EnterPin, Sign, Step, StillHere
 from tests.building import PIN, SIGNATURE, House
 
@@ -33,18 +32,19 @@ def full_disk(house: House) -> Iterator[None]:
 
 def fill_up(filler: sqlite3.Connection) -> None:
     """Rows into every table that an opening or a tap writes to, large ones first, until not the smallest fits."""
-    for size in (200, 1):
-        text = "x" * size
-        until_full(lambda: filler.execute("INSERT INTO visits VALUES (?, 'p', ?, '', '[]', '')", (new_command(), text)))
-        until_full(lambda: filler.execute("INSERT INTO access_log (at, what) VALUES ('', ?)", (text,)))
+    for text in ("x" * 200, "x"):
+        until_full(filler, f"INSERT INTO visits VALUES (hex(randomblob(16)), 'p', '{text}', '', '[]', '')")
+        until_full(filler, f"INSERT INTO access_log (at, what) VALUES ('', '{text}')")
 
 
-def until_full(write: Callable[[], object]) -> None:
-    try:
-        while True:
-            write()
-    except sqlite3.OperationalError as e:
-        assert e.sqlite_errorname == "SQLITE_FULL"
+def until_full(filler: sqlite3.Connection, insert: str) -> None:
+    while True:
+        try:
+            filler.execute(insert)
+        except sqlite3.OperationalError as e:
+            if e.sqlite_errorname == "SQLITE_FULL":
+                return
+            raise
 
 
 @contextmanager

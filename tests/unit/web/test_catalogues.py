@@ -80,7 +80,9 @@ def test_every_error_has_its_text() -> None:
         for name, error in vars(errors).items()
         if isinstance(error, type) and issubclass(error, TrousseauError)
     }
-    assert named - set(texts.ERRORS) == set()
+    # An error of several kinds has a text for each: `error.HandRefused.door_shut`.
+    worded = {".".join(name.split(".")[:2]) for name in texts.ERRORS}
+    assert named - worded == set()
 
 
 def test_every_event_has_its_name() -> None:
