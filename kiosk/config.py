@@ -11,7 +11,6 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, get_args, get_type_hints
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,6 +20,8 @@ FILE: Final = "kiosk.toml"
 NODE: Final = re.compile(r"[a-z0-9-]{3,32}")
 PORTS: Final = range(1, 65_536)
 PROTOCOLS: Final = ("5", "3.1.1")
+#: Between the user's name and the host, or as a parameter of its own; in a URL that may be malformed.
+_PASSWORD: Final = re.compile(r"(://[^:@/]*:)[^@]+(?=@)|([?&]password=)[^&]*")
 PIN_FACTORIES: Final = ("lgpio", "mock")
 
 
@@ -109,12 +110,12 @@ def read(folder: Path) -> Settings:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as e:
         raise BadSettings(file=str(path), faults=[("not_toml", FILE, str(e))]) from e
     faults = [*_unknown(raw), *_wrong_types(raw)]
-    if not faults:
-        settings = msgspec.convert(raw | {"folder": folder}, _WithDefaults)
-        faults = list(_wrong_values(settings))
-        if not faults:
-            return Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
-    raise BadSettings(file=str(path), faults=faults)
+    sound = _without(raw, {where for _, where, _ in faults})
+    settings = msgspec.convert(sound | {"folder": folder}, _WithDefaults)
+    faults += _wrong_values(settings)
+    if faults:
+        raise BadSettings(file=str(path), faults=faults)
+    return Settings(**{name: getattr(settings, name) for name in Settings.__struct_fields__})
 
 
 class _WithDefaults(msgspec.Struct, frozen=True, kw_only=True):
@@ -134,6 +135,15 @@ def _unknown(raw: Mapping[str, Any]) -> Iterator[Fault]:
             for name in values:
                 if name not in known:
                     yield _suggest("unknown_key", f"{section}.{name}", name, list(known))
+
+
+def _without(raw: Mapping[str, Any], told: set[str]) -> dict[str, Any]:
+    """What is left when everything with a fault is taken out: its values can still be looked at."""
+    return {
+        section: {name: value for name, value in values.items() if f"{section}.{name}" not in told}
+        for section, values in raw.items()
+        if section not in told
+    }
 
 
 def _suggest(code: str, where: str, name: str, known: list[str]) -> Fault:
@@ -177,8 +187,7 @@ def _wrong_values(settings: _WithDefaults) -> Iterator[Fault]:
 
 def masked(url: str) -> str:
     """A URL without its password."""
-    password = urlsplit(url).password
-    return url.replace(f":{password}@", ":***@") if password else url
+    return _PASSWORD.sub(lambda found: f"{found[1] or found[2]}***", url)
 
 
 def rows(settings: Settings) -> Iterator[tuple[str, str]]:

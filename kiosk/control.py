@@ -79,6 +79,12 @@ def _run(commands: Mapping[str, Command], line: bytes, progress: Progress) -> Ma
         return {"result": commands[request["command"]](request["arguments"], progress)}
     except TrousseauError as e:
         return {"error": type(e).__name__, "values": e.values}
+    except (BrokenPipeError, ConnectionResetError):
+        raise
+    except Exception:
+        # Whoever asked learns that it failed; why is for the log. The service goes on.
+        log.exception("a command failed")
+        return {"error": TrousseauError.__name__, "values": {}}
 
 
 def call(path: Path, command: str, progress: Progress = lambda _done, _total: None, /, **arguments: str) -> Any:  # noqa: ANN401 - JSON

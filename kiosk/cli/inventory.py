@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TextIO
 
 from babel.dates import format_datetime, get_timezone
-from rich.console import Console
-from rich.table import Table
 
+from kiosk.cli.tables import print_table
 from kiosk.cli.texts import t
 from kiosk.domain.identifiers import Timestamp
 from kiosk.services.ports import InventoryFilter, InventoryLine, InventoryPage
@@ -60,10 +59,7 @@ def lines(read: Read) -> Iterator[tuple[InventoryLine, int]]:
 
 def show(read: Read) -> None:
     """Print the register as a table."""
-    table = Table(*(t(f"cli.column.{name}") for name in SHORT), box=None, pad_edge=False)
-    for line, _ in lines(read):
-        table.add_row(*_cells(line, SHORT))
-    Console().print(table)
+    print_table([t(f"cli.column.{name}") for name in SHORT], (_cells(line, SHORT) for line, _ in lines(read)))
 
 
 def export(read: Read, file: TextIO, progress: Progress) -> None:

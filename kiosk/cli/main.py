@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from kiosk import bootstrap, config
 from kiosk.cli.headquarters import hq
 from kiosk.cli.people import people
 from kiosk.cli.register import register
 from kiosk.cli.simulate import simulate
+from kiosk.cli.tables import print_table
 from kiosk.cli.texts import sentences, t
 from kiosk.daemon import running, screen_address, wait_for_end
 from kiosk.demo import demonstration
@@ -92,10 +91,10 @@ def check(folder: Path) -> None:
     """List every setting in force, or every fault."""
     settings = config.read(folder)
     bootstrap.wires(settings)
-    table = Table(t("cli.config.setting"), t("cli.config.value"), box=None)
-    for name, value in config.rows(settings):
-        table.add_row(name, value or "–")
-    Console().print(table)
+    print_table(
+        [t("cli.config.setting"), t("cli.config.value")],
+        ((name, value or "–") for name, value in config.rows(settings)),
+    )
     click.echo(t("cli.config.fine"))
 
 

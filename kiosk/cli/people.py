@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from kiosk import bootstrap, config, control
 from kiosk.cli.register import send_file
+from kiosk.cli.tables import print_table
 from kiosk.cli.texts import t
 
 
@@ -30,13 +29,12 @@ def import_(folder: Path, file: Path) -> None:
 @click.pass_obj
 def list_(folder: Path) -> None:
     """Print who is in the register."""
-    table = Table(*(t(f"cli.column.{name}") for name in ("id", "name", "roles")), box=None, pad_edge=False)
     with bootstrap.reading_register(config.read(folder)) as register:
-        for person in register.persons():
-            table.add_row(
-                person.id, register.name_of(person.id), ", ".join(t(f"cli.role.{role}") for role in person.roles)
-            )
-    Console().print(table)
+        rows = [
+            (person.id, register.name_of(person.id), ", ".join(t(f"cli.role.{role}") for role in person.roles))
+            for person in register.persons()
+        ]
+    print_table([t(f"cli.column.{name}") for name in ("id", "name", "roles")], rows)
 
 
 @people.command(help=t("cli.people.pin"))

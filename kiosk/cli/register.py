@@ -67,5 +67,8 @@ def write_csv(read: inventory.Read, file: Path) -> None:
         if str(file) == "-":
             inventory.export(read, sys.stdout, progress)
             return
-        with file.open("w", encoding="utf-8", newline="") as out:
-            inventory.export(read, out, progress)
+        try:
+            with file.open("w", encoding="utf-8", newline="") as out:
+                inventory.export(read, out, progress)
+        except OSError as e:
+            raise click.FileError(str(file), e.strerror) from e

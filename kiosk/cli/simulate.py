@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from kiosk import config, control
 from kiosk.cli.progress import bar
 from kiosk.cli.screen import SimulatedScreen
+from kiosk.cli.tables import print_table
 from kiosk.cli.texts import t
 from kiosk.config import Settings
 from kiosk.demo import PINS, scribble
@@ -101,11 +100,9 @@ def look(folder: Path) -> None:
     """Print what hangs where, and what there is to tap."""
     seen = control.call(config.read(folder).control, "simulate_look")
     cabinet = seen["cabinet"]
-    table = Table(*(t(f"cli.column.{name}") for name in ("id", "designation", "hook")), box=None, pad_edge=False)
     hooks = {key: hook for hook, key in cabinet["hooks"].items() if key}
-    for tag in seen["tags"]:
-        table.add_row(tag["name"], tag["label"], hooks.get(tag["name"], ""))
-    Console().print(table)
+    rows = [(tag["name"], tag["label"], hooks.get(tag["name"], "")) for tag in seen["tags"]]
+    print_table([t(f"cli.column.{name}") for name in ("id", "designation", "hook")], rows)
     click.echo(t("cli.simulate.door_open") if cabinet["door_open"] else t("cli.simulate.door_shut"))
 
 

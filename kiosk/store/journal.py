@@ -38,9 +38,8 @@ LATEST = "latest"
 
 #: Statements of every act, made once: making one anew costs more than SQLite takes to run it.
 _OF_STREAM = (entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream"))
-_OF_COMMAND = (
-    select(entries.c.body).where(*_OF_STREAM, entries.c.command == bindparam("command")).order_by(entries.c.sequence)
-)
+# Not ordered by sequence: SQLite would then follow the primary key through the whole stream instead of finding the command.
+_OF_COMMAND = select(entries.c.body).where(*_OF_STREAM, entries.c.command == bindparam("command"))
 _LAST = select(entries.c.sequence, entries.c.body).where(*_OF_STREAM).order_by(entries.c.sequence.desc()).limit(1)
 _APPEND = insert(entries)
 _KEEP = insert(documents)
@@ -227,7 +226,8 @@ class ActTransaction:
         rows = self._connection.execute(
             _OF_COMMAND, {"node": origin.node, "stream": origin.stream, "command": origin.command}
         )
-        return [_recorded(unseal(row.body), digest(row.body)) for row in rows]
+        earlier = (_recorded(unseal(row.body), digest(row.body)) for row in rows)
+        return sorted(earlier, key=lambda recorded: recorded.sequence)
 
 
 def _recorded(entry: Entry, hash_: str) -> Recorded:

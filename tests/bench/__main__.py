@@ -25,6 +25,9 @@ from tests.bench.measuring import Figure, Tick
 #: On a disk: `/tmp` may be in memory, where no commit waits for anything.
 ON_DISK: Final = Path("/var/tmp")
 
+#: Columns for the table when nobody says how many there are.
+WIDE: Final = 180
+
 
 class Bench:
     """One run: a temporary folder, and the journals that several figures share."""
@@ -90,12 +93,17 @@ def main(wanted: list[str]) -> None:
     logging.basicConfig(level=logging.ERROR)
     tempfile.tempdir = str(ON_DISK)
     console = Console(stderr=True)
+    if not console.is_terminal:
+        console = Console(stderr=True, width=WIDE)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with tempfile.TemporaryDirectory(prefix="trousseau-bench-") as folder:
         with Progress(*columns, console=console) as progress:
             bench = Bench(Path(folder), progress)
-            figures = [figure for name in wanted or bench.figures for figure in bench.figures[name]()]
-        Console(width=200).print(report.on_terminal(figures))
+            figures: list[Figure] = []
+            for name in wanted or bench.figures:
+                figures += bench.figures[name]()
+                # What is known is known, should a later one fail.
+                progress.console.print(report.on_terminal(figures))
         if not wanted:
             report.write(figures, bench.journals.seconds)
             console.print(f"written to {report.DOCUMENT.relative_to(Path.cwd())}")

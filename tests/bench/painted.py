@@ -1,13 +1,13 @@
 """Tap → screen painted: the real demonstration, its page in Chromium with the processor slowed down six times.
 
-From the moment at which the desk is handed the reader's report until the browser has painted the frame with the new picture:
-after the change of the page, the next animation frame and then the first task behind it.
+From the moment at which the desk is handed the reader's report, measured twice: until the animation frame that follows the change
+of the page, and until the first task behind that frame, when the browser's thread has laid it out and painted it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -38,12 +38,16 @@ _WATCH: Final = """() => {
   new MutationObserver(() => {
     const step = document.documentElement.dataset.step;
     requestAnimationFrame(() => {
+      const frame = performance.timeOrigin + performance.now();
       const behind = new MessageChannel();
-      behind.port1.onmessage = () => window.painted.push([step, performance.timeOrigin + performance.now()]);
+      behind.port1.onmessage = () => window.painted.push([step, frame, performance.timeOrigin + performance.now()]);
       behind.port2.postMessage(null);
     });
   }).observe(document.querySelector("#stage"), { childList: true });
 }"""
+Painted = tuple[float, float]
+"""Seconds until the animation frame, and until the task behind it."""
+
 _NOW: Final = "() => performance.timeOrigin + performance.now()"
 
 
@@ -60,8 +64,8 @@ class _Stand:
         self._key = Tap("desk", item.tag, Tier.IDENTIFIER_ONLY)
         self._ahead = _ahead(page)
 
-    def visit(self) -> tuple[float, float]:
-        """Badge, key, ✕, door: seconds until the open cabinet, and until the signature's pad, were painted."""
+    def visit(self) -> tuple[Painted, Painted]:
+        """Badge, key, ✕, door: when the open cabinet, and when the signature's pad, were painted."""
         opened = self._tap(self._badge, Step.OPEN)
         signing = self._tap(self._key, Step.SIGNING)
         self._cabinet.counter.press(self._until(Step.SIGNING).token, Remove(WHAT))
@@ -73,21 +77,22 @@ class _Stand:
         time.sleep(_REST)
         return opened, signing
 
-    def _tap(self, tap: Tap, shows: Step) -> float:
+    def _tap(self, tap: Tap, shows: Step) -> Painted:
         self._page.evaluate("() => { window.painted = []; }")
         time.sleep(_REST)
         began = time.time()
         self._cabinet.counter._inbox.put(tap)
         time.sleep(_REST)
-        return self._painted(shows) - self._ahead - began
+        frame, painted = self._painted(shows)
+        return frame - self._ahead - began, painted - self._ahead - began
 
-    def _painted(self, step: Step) -> float:
+    def _painted(self, step: Step) -> Painted:
         """When the picture of this step was painted, in the browser's time; asked rarely, since asking disturbs the page."""
         deadline = time.monotonic() + _PATIENCE
         while time.monotonic() < deadline:
-            for shown, at in self._page.evaluate("() => window.painted"):
+            for shown, frame, painted in self._page.evaluate("() => window.painted"):
                 if shown == step.value:
-                    return float(at) / 1000
+                    return float(frame) / 1000, float(painted) / 1000
             time.sleep(_REST)
         raise AssertionError(f"{step} was not painted")
 
@@ -133,13 +138,14 @@ def measure(folder: Path, tick: Tick) -> list[Figure]:
     with _stand(folder / "painted") as stand:
         for _ in range(WARM_UP):
             stand.visit()
-        opened, signing = [], []
+        visits = []
         for _ in range(ROUNDS):
-            first, second = stand.visit()
-            opened.append(first)
-            signing.append(second)
+            visits.append(stand.visit())
             tick()
-    return [
-        Figure(what="badge → open cabinet painted, ×6 slower", samples=Samples(tuple(opened)), bound=BOUND),
-        Figure(what="key → signing screen painted, ×6 slower", samples=Samples(tuple(signing)), bound=BOUND),
-    ]
+    opened, signing = zip(*visits, strict=True)
+    return [*_figures("badge → open cabinet", opened), *_figures("key → signing screen", signing)]
+
+
+def _figures(what: str, times: Sequence[Painted]) -> Iterator[Figure]:
+    for how, values in zip(("its animation frame", "painted"), zip(*times, strict=True), strict=True):
+        yield Figure(what=f"{what}, {how}, {SLOWER} times slower", samples=Samples(values), bound=BOUND)

@@ -32,21 +32,25 @@ APART: Final = 1.2
 def measure(folder: Path, journals: Journals, tick: Tick) -> list[Figure]:
     """Sign at both cabinets and commit the same bytes barely, by turns."""
     with ExitStack() as stack:
-        small = Signer(stack.enter_context(opened_store(journals.small, SystemClock())))
-        big = Signer(stack.enter_context(opened_store(journals.big, SystemClock())))
-        sides: dict[str, Side] = {"small": small.sign, "big": big.sign, "bare": _bare(small, folder, stack)}
+        small = stack.enter_context(opened_store(journals.small, SystemClock()))
+        big = stack.enter_context(opened_store(journals.big, SystemClock()))
+        signer = Signer(small)
+        sides: dict[str, Side] = {
+            "small": signer.sign,
+            "big": Signer(big).sign,
+            "small, drawn": Signer(small, drawn=True).sign,
+            "big, drawn": Signer(big, drawn=True).sign,
+            "bare": _bare(signer, folder, stack),
+        }
         found = by_turns(sides, ROUNDS, tick)
     bare = found["bare"]
     return [
         _figure("Valider → recorded, 1,000 entries", found["small"], bare, BOUND),
         _figure("Valider → recorded, 1,000,000 entries", found["big"], bare, BOUND),
-        Figure(
-            what="Valider → recorded, long against short journal",
-            samples=found["big"],
-            reference=found["small"],
-            against="1,000 entries",
-            bound=APART,
-        ),
+        _apart("Valider → recorded, long against short journal", found["big"], found["small"]),
+        _figure("of which: transaction, 1,000 entries", found["small, drawn"], bare, None),
+        _figure("of which: transaction, 1,000,000 entries", found["big, drawn"], bare, None),
+        _apart("of which: transaction, long against short journal", found["big, drawn"], found["small, drawn"]),
     ]
 
 
@@ -70,7 +74,11 @@ def measure_during_export(folder: Path, tick: Tick) -> list[Figure]:
     return [_figure(f"Valider → recorded, during an export of {EXPORTED:,} items", found["sign"], found["bare"], BOUND)]
 
 
-def _figure(what: str, samples: Samples, bare: Samples, bound: float) -> Figure:
+def _apart(what: str, big: Samples, small: Samples) -> Figure:
+    return Figure(what=what, samples=big, reference=small, against="1,000 entries", bound=APART)
+
+
+def _figure(what: str, samples: Samples, bare: Samples, bound: float | None) -> Figure:
     return Figure(what=what, samples=samples, reference=bare, against="bare SQLite commit", bound=bound)
 
 

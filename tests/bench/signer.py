@@ -17,7 +17,8 @@ from kiosk.domain.statements import Article, statement
 from kiosk.papers.signature import PillowSignatures
 from kiosk.services.codec import documents_of
 from kiosk.services.commands import new_command
-from kiosk.services.custody import Piece, Visitor
+from kiosk.services.custody import CustodyService, Piece, Visitor
+from kiosk.services.ports import Strokes
 from kiosk.services.sheets import plain
 
 WHO: Final = "Nadia Benali"
@@ -25,11 +26,23 @@ BADGE: Final = bytes.fromhex("04FE5518CBE592")
 WHAT: Final = ItemId("T-001")
 
 
-class Signer:
-    """Nadia, at the record of the demonstration's cabinet."""
+class _Drawn:
+    """Has the picture before it is asked for it."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self) -> None:
+        self._picture = PillowSignatures().draw(scribble())
+
+    def draw(self, strokes: Strokes) -> bytes:
+        """The same each time."""
+        return self._picture
+
+
+class Signer:
+    """Nadia, at the record of the demonstration's cabinet. When `drawn`, her signature is a picture already."""
+
+    def __init__(self, store: Store, *, drawn: bool = False) -> None:
         self._store = store
+        self._custody = CustodyService(store.journal, _Drawn()) if drawn else store.custody
         person = store.register.person(store.register.directory().persons[plain(WHO)])
         assert person is not None
         self._person, self._strokes = person, scribble()
@@ -43,7 +56,7 @@ class Signer:
         act, text = next(self._turns)
         by = Visitor(self._person, VisitId(str(uuid4())), Tier.AUTHENTICATED)
         began = time.perf_counter()
-        self._store.custody.sign(new_command(), by, [Piece(WHAT, act, sensed=True)], text, self._strokes)
+        self._custody.sign(new_command(), by, [Piece(WHAT, act, sensed=True)], text, self._strokes)
         return time.perf_counter() - began
 
     def draw(self) -> float:

@@ -8,7 +8,7 @@ from kiosk.domain.access_means import State
 from kiosk.hq.register import CentralRegister
 from kiosk.mqtt import topics
 from kiosk.mqtt.client import BrokerAddress
-from kiosk.mqtt.messages import HeadquartersStatus, decode, encode
+from kiosk.mqtt.messages import Ack, HeadquartersStatus, decode, encode
 from kiosk.services.ports import Headquarters, InventoryFilter
 from kiosk.store.register import StoredRegister
 from tests.conftest import StartMosquitto
@@ -57,6 +57,21 @@ def test_each_session_is_another_instance(mosquitto: StartMosquitto, ear: MakeEa
         with headquarters(f"sqlite:///{tmp_path}/hq.db", broker):
             instances.add(presence(listening, online=True))
     assert len(instances) == 2
+
+
+def test_on_connecting_it_publishes_every_streams_acknowledgement_anew(
+    cabinet: Cabinet, mosquitto: StartMosquitto, ear: MakeEar, database_url: str
+) -> None:
+    first, second = (BrokerAddress(LOOPBACK, mosquitto().port) for _ in range(2))
+    cabinet.record_many(3)
+    with headquarters(database_url, first):
+        cabinet.connect(first)
+        cabinet.wait()
+        cabinet.disconnect()
+    # The second broker has never heard of the cabinet, which is away.
+    with headquarters(database_url, second, "restored"):
+        answer = decode(ear(second, topics.ack("armoire-7")).next()[1], Ack)
+    assert answer == Ack(instance="restored", stream=cabinet.journal.stream, size=3)
 
 
 def test_a_late_will_of_an_earlier_connection_is_corrected(broker: BrokerAddress, ear: MakeEar, tmp_path: Path) -> None:

@@ -100,6 +100,8 @@ def test_within_one_instance_an_acknowledgement_only_rises(
     puppet.ack(cabinet, 4)
     acked(relay, 4)
     puppet.ack(cabinet, 2)
+    time.sleep(0.2)
+    assert relay.status.acked == 4
     puppet.ack(cabinet, 5)
     acked(relay, 5)
 
@@ -148,6 +150,22 @@ def test_acknowledgements_of_another_stream_or_of_an_instance_that_is_not_there_
     assert relay.status.acked == 0
     puppet.ack(cabinet, 3, "one")
     acked(relay, 3)
+
+
+def test_a_new_instance_that_says_nothing_is_asked_again(
+    cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet, ear: MakeEar
+) -> None:
+    cabinet.record_many(1)
+    puppet.come("one")
+    relay = cabinet.connect(broker)
+    puppet.hears(1, 1)
+    puppet.ack(cabinet, 1, "one")
+    acked(relay, 1)
+    listening = ear(broker, topics.status(NODE))
+    status(listening, online=True)  # what was retained
+    puppet.come("two")
+    # There is nothing to send, so presence, told again, is the question.
+    status(listening, online=True)
 
 
 def test_the_late_will_of_an_earlier_instance_does_not_stop_the_relay(

@@ -1,5 +1,37 @@
-"""A furnished cabinet for each test; see `tests.building`."""
+"""A furnished cabinet for each test, a terminal on it, and its service; see `tests.building`."""
 
-from tests.building import front, furnished, house
+from collections.abc import Iterator
+from pathlib import Path
 
-__all__ = ["front", "furnished", "house"]
+import pytest
+
+from kiosk.commands import commands
+from kiosk.control import ControlServer
+from tests.building import House, front, furnished, house
+from tests.unit.cli.typing_commands import Terminal
+
+__all__ = ["bare", "front", "furnished", "house", "service", "terminal"]
+
+
+@pytest.fixture
+def terminal(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal on a furnished cabinet."""
+    return Terminal(house.folder, capsys, monkeypatch)
+
+
+@pytest.fixture
+def bare(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal where there is no cabinet yet."""
+    return Terminal(tmp_path / "bare", capsys, monkeypatch)
+
+
+@pytest.fixture
+def service(house: House) -> Iterator[House]:
+    """The furnished cabinet, answering commands."""
+    store = house.store
+    server = ControlServer(
+        house.settings.control, commands(store.register, store.pins, store.imports, store.journal.refold, None)
+    )
+    server.start()
+    yield house
+    server.stop()

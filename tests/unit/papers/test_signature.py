@@ -10,6 +10,7 @@ from PIL import Image
 from kiosk.demo import scribble
 from kiosk.papers.signature import WIDTH, PillowSignatures
 from kiosk.services.ports import Point, SignatureImages, Strokes
+from kiosk.services.strokes import check
 from tests.building import LOOPS, SIGNATURE
 
 
@@ -41,7 +42,8 @@ def dark(image: Image.Image, x: float, y: float) -> bool:
 @pytest.mark.parametrize(("width", "height"), [(320, 160), (480, 300), (700, 260), (1000.5, 333.3)])
 def test_a_picture_has_the_pads_proportions(width: float, height: float) -> None:
     image = opened(drawn(Strokes(width, height, SIGNATURE.strokes)))
-    assert image.size == (WIDTH, pytest.approx(WIDTH * height / width, abs=1))
+    assert image.width == WIDTH
+    assert abs(image.height - WIDTH * height / width) <= 1
 
 
 def test_a_picture_is_small() -> None:
@@ -62,7 +64,8 @@ def test_every_stroke_can_be_seen_where_it_was_drawn() -> None:
     scale = WIDTH / SIGNATURE.width
     assert all(dark(image, x * scale, y * scale) for x, y in LOOPS)
     assert not dark(image, 5, 5)
-    assert image.getextrema() == (pytest.approx(24, abs=12), 255)
+    assert min(image.tobytes()) < 64
+    assert max(image.tobytes()) == 255
 
 
 def test_a_dot_can_be_seen_too() -> None:
@@ -77,7 +80,9 @@ def test_whatever_the_desk_lets_through_is_a_picture(strokes: tuple[tuple[Point,
     assert opened(drawn(Strokes(320, 160, strokes))).size == (WIDTH, 240)
 
 
-@pytest.mark.parametrize(("width", "height"), [(1, 4096), (4096, 1), (4096, 4096), (0.01, 100)])
-def test_a_pad_of_absurd_proportions_does_not_fill_the_memory(width: float, height: float) -> None:
+@pytest.mark.parametrize(("width", "height"), [(512, 4096), (4096, 512), (4096, 4096), (0.01, 0.08)])
+def test_the_most_absurd_pad_that_the_desk_lets_through_does_not_fill_the_memory(width: float, height: float) -> None:
     points = tuple((width * n / 10, height * (n % 2)) for n in range(11))
-    assert len(drawn(Strokes(width, height, (points,)))) < 500_000
+    strokes = Strokes(width, height, (points,))
+    check(strokes)
+    assert len(drawn(strokes)) < 100_000

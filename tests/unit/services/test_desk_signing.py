@@ -41,6 +41,8 @@ BAD: dict[str, Strokes] = {
     "negative height": drawing(LOOPS, height=-1),
     "a pad without a number": drawing(LOOPS, width=math.nan),
     "an infinite pad": drawing(LOOPS, height=math.inf),
+    "a pad like a thread": drawing(LOOPS, width=1, height=4096),
+    "a pad like a ribbon": drawing(LOOPS, width=4096, height=1),
     "a huge pad": drawing(LOOPS, width=1e9, height=1e9),
 }
 
