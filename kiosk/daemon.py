@@ -17,8 +17,8 @@ from kiosk.control import ControlServer
 LOOPBACK: Final = "127.0.0.1"
 #: Event streams hold a thread each (`web` caps them); pages and presses need some beside them.
 THREADS: Final = 24
-#: A signature is some 20 KB; what is larger is refused before it is spooled, bytes.
-LARGEST_BODY: Final = 256 * 1024
+#: What `web` refuses as too large is read up to here, so that the browser hears the refusal; beyond, the line is cut. Bytes.
+LARGEST_BODY: Final = 16 * 1024 * 1024
 
 
 class WebServer:

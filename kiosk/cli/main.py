@@ -66,7 +66,7 @@ def run(folder: Path) -> None:
 
 
 @kiosk.command(help=t("cli.demo.help"))
-@click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help=t("cli.demo.port"))
+@click.option("--port", type=click.IntRange(1, 65_535), default=8080, show_default=True, help=t("cli.demo.port"))
 @click.pass_obj
 def demo(folder: Path, port: int) -> None:
     """Run the whole thing, simulated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from html.parser import HTMLParser
@@ -42,27 +42,34 @@ class SimulatedScreen:
         Raises:
             ScreenStuck: it never was.
         """
-        deadline = time.monotonic() + PATIENCE
-        seen = ""
-        with self._connection() as connection:
-            connection.request("GET", "/events", headers={"Cookie": self._cookie})
-            for shown in _screens(connection.getresponse()):
-                seen = shown.step
-                if seen in steps:
-                    return shown
-                if time.monotonic() > deadline:
-                    break
-        raise ScreenStuck(step=seen, wanted=", ".join(steps))
+        return self._watch(lambda shown: shown.step in steps, ", ".join(steps))
 
-    def sign(self, strokes: Strokes) -> None:
-        """Sign what is shown and press « Valider »."""
-        shown = self.wait_for("signing")
+    def sign(self, strokes: Strokes, items: Sequence[str] = ()) -> None:
+        """Sign once the statement names these items, and press « Valider »."""
+        shown = self._watch(
+            lambda shown: shown.step == "signing" and all(f"- {item} " in shown.statement for item in items),
+            " ".join(("signing", *items)),
+        )
         body = {"width": strokes.width, "height": strokes.height, "strokes": strokes.strokes}
         self._press("sign", shown, body | {"statement": shown.statement})
 
     def enter_pin(self, pin: str) -> None:
         """Type a PIN."""
         self._press("pin", self.wait_for("pin"), {"pin": pin})
+
+    def _watch(self, wanted: Callable[[Shown], bool], name: str) -> Shown:
+        deadline = time.monotonic() + PATIENCE
+        seen = ""
+        with self._connection() as connection:
+            connection.request("GET", "/events", headers={"Cookie": self._cookie})
+            for shown in _screens(connection.getresponse()):
+                if shown is not None:
+                    seen = shown.step
+                    if wanted(shown):
+                        return shown
+                if time.monotonic() > deadline:
+                    break
+        raise ScreenStuck(step=seen, wanted=name)
 
     def _press(self, button: str, shown: Shown, body: Mapping[str, Any]) -> None:
         headers = {"Cookie": self._cookie, "X-Visit": shown.token, "Content-Type": "application/json"}
@@ -91,14 +98,16 @@ class SimulatedScreen:
             connection.close()
 
 
-def _screens(answer: http.client.HTTPResponse) -> Iterator[Shown]:
-    """The `screen` events of a stream (HTML standard §9.2: lines, each event closed by an empty one)."""
+def _screens(answer: http.client.HTTPResponse) -> Iterator[Shown | None]:
+    """A stream's `screen` events, and None for every heartbeat (HTML standard §9.2: lines, each event closed by an empty one)."""
     name = ""
     for raw in answer:
         line = raw.decode("utf-8").rstrip("\r\n")
         if line.startswith("event: "):
             name = line.removeprefix("event: ")
-        elif line.startswith("data: ") and name == "screen":
+        elif line.startswith("data: ") and name != "screen":
+            yield None
+        elif line.startswith("data: "):
             data = json.loads(line.removeprefix("data: "))
             yield Shown(data["step"], data["token"], _statement(data["html"]))
 

@@ -133,7 +133,7 @@ def live(settings: Settings, visit: Visit) -> None:
     move = _bring if visit.brings else _carry_off
     for item in visit.items:
         move(hands, item)
-    screen.sign(scribble())
+    screen.sign(scribble(), visit.items)
     screen.wait_for("done", "open")
     hands("close")
     screen.wait_for("idle")

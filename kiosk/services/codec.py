@@ -38,5 +38,8 @@ def profile(**fields: str) -> bytes:
 
 
 def read_profile(content: bytes) -> dict[str, str]:
-    """What `profile` wrote."""
-    return msgspec.json.decode(content, type=dict[str, str])
+    """What `profile` wrote; a document that is no profile holds no name, and must not spoil a whole page."""
+    try:
+        return msgspec.json.decode(content, type=dict[str, str])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}

@@ -152,15 +152,19 @@ class Desk:
     def _badge(self, badge: Badge, tap: Tap) -> None:
         person = self._accept(badge, tap)
         visit = self._visit
-        if visit is not None and visit.person.id == person.id:
+        if visit is not None and visit.person.id == person.id and not self._is_over():
             return self._touch()
         if self._step is Step.SIGNING and not self._patience.asking:
             raise errors.VisitInProgress
         # Before the other is shown out: who is refused takes nothing over.
         needs_pin = self._needs_pin(person, tap.tier)
         if visit is not None:
-            self._leave(Cause.TAKEN_OVER)
+            self._leave(Cause.CLOSED if self._is_over() else Cause.TAKEN_OVER)
         self._begin(person, tap.tier, needs_pin=needs_pin)
+
+    def _is_over(self) -> bool:
+        """Whether the visit in progress only shows its success: everything is signed for, and the door is shut."""
+        return self._step is Step.DONE and not self._e.door.is_open and not (self._visit and self._visit.untapped)
 
     def _accept(self, badge: Badge, tap: Tap) -> Person:
         if badge.revoked:
@@ -373,10 +377,12 @@ class Desk:
     def _pass_time(self) -> None:
         if not self._patience.over(self._step):
             return
-        if self._step is Step.DONE and (self._e.door.is_open or (self._visit and self._visit.untapped)):
+        if self._is_over():
+            self._leave(Cause.CLOSED)
+        elif self._step is Step.DONE:
             self._go(Step.OPEN)
         else:
-            self._leave(Cause.CLOSED if self._step is Step.DONE else Cause.EXPIRED)
+            self._leave(Cause.EXPIRED)
 
     def _touch(self) -> None:
         if self._step is not Step.DONE:  # success goes away by itself, touched or not

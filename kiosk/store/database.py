@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import quote
 
@@ -56,6 +57,9 @@ class Database:
     """
 
     def __init__(self, where: str | Path, tables: Sequence[Table], *, gapless: bool, read_only: bool = False) -> None:
+        #: Writers of this process wait for each other here, for as long as it takes; SQLite's own patience would run out
+        #: while the register is folded anew.
+        self._turn = Lock()
         self.engine = _engine(_file(where, read_only=read_only) if isinstance(where, Path) else make_url(where))
         try:
             with self.write() as connection:
@@ -80,7 +84,7 @@ class Database:
         Raises:
             StorageFailed: the disk or the server did not take it.
         """
-        with _storage_errors(), self.engine.begin() as connection:
+        with self._turn, _storage_errors(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager

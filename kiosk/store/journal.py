@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from threading import Lock
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
@@ -36,11 +35,17 @@ PAGE = 2_000
 #: The name under which the time of the last entry with a believed clock is kept.
 LATEST = "latest"
 
-#: Statements of every act, made once: making one anew costs more than SQLite takes to run it.
+#: Statements of every act and of the relay, made once: making one anew costs more than SQLite takes to run it.
 _OF_STREAM = (entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream"))
 # Not ordered by sequence: SQLite would then follow the primary key through the whole stream instead of finding the command.
 _OF_COMMAND = select(entries.c.body).where(*_OF_STREAM, entries.c.command == bindparam("command"))
 _LAST = select(entries.c.sequence, entries.c.body).where(*_OF_STREAM).order_by(entries.c.sequence.desc()).limit(1)
+_FOLLOWING = (
+    select(entries.c.body)
+    .where(*_OF_STREAM, entries.c.sequence > bindparam("after"))
+    .order_by(entries.c.sequence)
+    .limit(bindparam("most"))
+)
 _APPEND = insert(entries)
 _KEEP = insert(documents)
 
@@ -54,7 +59,6 @@ class StoredJournal:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._turn = Lock()
         #: Called after each commit, outside the transaction; the relay wakes by it.
         self.committed: Callable[[], None] = lambda: None
         with database.read() as connection:
@@ -65,17 +69,15 @@ class StoredJournal:
     @contextmanager
     def act(self, command: CommandId, actor: str) -> Iterator[ActTransaction]:
         """Open the transaction of one command."""
-        with self._turn:
+        with self._database.write() as connection:
             reading = self._clock.now()
             at = timestamp(reading.time)
             origin = Origin(self.node, self.stream, command, actor, reading, self.believes(at))
-            with self._database.write() as connection:
-                act = ActTransaction(connection, origin)
-                yield act
-                act.finish()
-            if act.recorded and origin.clock_set:
-                self._latest = at
+            act = ActTransaction(connection, origin)
+            yield act
+            act.finish()
         if act.recorded:
+            self._latest = max(self._latest, at) if origin.clock_set else self._latest
             self.committed()
 
     def believes(self, time: Timestamp) -> bool:
@@ -89,14 +91,9 @@ class StoredJournal:
 
     def read(self, after: int, limit: int) -> list[bytes]:
         """The bytes of the entries that follow sequence number `after`, in order."""
-        query = (
-            select(entries.c.body)
-            .where(entries.c.node == self.node, entries.c.stream == self.stream, entries.c.sequence > after)
-            .order_by(entries.c.sequence)
-            .limit(limit)
-        )
+        wanted = {"node": self.node, "stream": self.stream, "after": after, "most": limit}
         with self._database.read() as connection:
-            return list(connection.execute(query).scalars())
+            return list(connection.execute(_FOLLOWING, wanted).scalars())
 
     def document(self, wanted: Digest) -> bytes | None:
         """Salt ‖ content of a document, if it is here."""
@@ -106,7 +103,7 @@ class StoredJournal:
 
     def refold(self, progress: Progress) -> int:
         """Drop the register and fold it anew from the journal, in one transaction; returns the number of entries."""
-        with self._turn, self._database.write() as connection:
+        with self._database.write() as connection:
             for table in LINES.values():
                 connection.execute(delete(table).where(table.c.node == self.node))
             total = _size(connection, self.node, self.stream)

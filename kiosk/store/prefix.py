@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
-from sqlalchemy import Connection, and_, bindparam, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 from sqlalchemy.sql import Executable
 
 from kiosk.domain.identifiers import Digest
@@ -29,17 +29,20 @@ _DIGEST: Final = re.compile("[0-9a-f]{64}")
 Key = tuple[str, str]
 """Node and stream."""
 
-OF_STREAM = (entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream"))
-BODIES = select(entries.c.sequence, entries.c.body).where(*OF_STREAM)
-_AFTER = BODIES.where(entries.c.sequence > bindparam("after")).order_by(entries.c.sequence).limit(_PAGE)
-_NEXT = and_(
-    entries.c.node == streams.c.node, entries.c.stream == streams.c.stream, entries.c.sequence > streams.c.size
+BODIES = select(entries.c.sequence, entries.c.body).where(
+    entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream")
 )
-#: A stream's head and, in the same round trip, what is stored beyond it.
-_HEAD = (
-    select(streams.c.size, streams.c.head, entries.c.sequence, entries.c.body)
-    .select_from(streams.outerjoin(entries, _NEXT))
-    .where(streams.c.node == bindparam("node"), streams.c.stream == bindparam("stream"))
+_AFTER = BODIES.where(entries.c.sequence > bindparam("after")).order_by(entries.c.sequence).limit(_PAGE)
+_KNOWN = select(streams.c.size, streams.c.head).where(
+    streams.c.node == bindparam("node"), streams.c.stream == bindparam("stream")
+)
+_SIZE = _KNOWN.with_only_columns(streams.c.size).scalar_subquery()
+_HEAD = _KNOWN.with_only_columns(streams.c.head).scalar_subquery()
+#: What is stored beyond a stream's head and, in the same round trip, that head. Not a join: of one PostgreSQL expects a third
+#: of the stream, and then reads all of it.
+_BEYOND = (
+    BODIES.add_columns(_SIZE.label("size"), _HEAD.label("head"))
+    .where(entries.c.sequence > func.coalesce(_SIZE, 0))
     .order_by(entries.c.sequence)
     .limit(_PAGE)
 )
@@ -108,13 +111,15 @@ class Prefix:
 
     def _look(self) -> list[tuple[int, bytes]]:
         node, stream = self._key
-        rows = self._connection.execute(_HEAD, {"node": node, "stream": stream}).all()
-        if not rows:
-            row = {"node": node, "stream": stream, "size": 0, "head": NO_ENTRY}
+        rows = self._connection.execute(_BEYOND, {"node": node, "stream": stream}).all()
+        # Nothing beyond it when everything that came was a duplicate.
+        known = rows[0] if rows else self._connection.execute(_KNOWN, {"node": node, "stream": stream}).first()
+        if known is None or known.size is None:
+            row = {"node": node, "stream": stream, "size": self._size, "head": self._head}
             insert_new(self._connection, streams, [row])
-            return self._bodies(_AFTER, after=0)
-        self._size, self._head = rows[0].size, rows[0].head
-        return [(row.sequence, row.body) for row in rows if row.sequence is not None]
+        else:
+            self._size, self._head = known.size, known.head
+        return [(row.sequence, row.body) for row in rows]
 
     def _bodies(self, query: Executable, **parameters: int) -> list[tuple[int, bytes]]:
         node, stream = self._key

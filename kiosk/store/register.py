@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Connection, Select, Table, bindparam, func, select
@@ -81,14 +82,16 @@ class Fold:
 
 def read_line(connection: Connection, node: str, kind: type[_Line], key: str) -> _Line | None:
     """One line by its key."""
-    found = connection.execute(_by_key(LINES[kind], KEYS[kind]), {"of_node": node, "key": key}).mappings().first()
+    wanted = {"node": node, KEYS[kind]: key}
+    found = connection.execute(_lines_with(LINES[kind], tuple(wanted)), wanted).mappings().first()
     return None if found is None else cast("_Line", line_of(kind, found))
 
 
 @cache
-def _by_key(table: Table, key: str) -> Select[Any]:
-    # Made once for each table: making it anew costs more than SQLite takes to run it.
-    return select(table).where(table.c.node == bindparam("of_node"), table.c[key] == bindparam("key"))
+def _lines_with(table: Table, columns: tuple[str, ...]) -> Select[Any]:
+    # Made once for each question: making it anew costs more than SQLite takes to run it. And not ordered: SQLite would then
+    # follow the primary key through all lines instead of using the column's index.
+    return select(table).where(*(table.c[name] == bindparam(name) for name in columns))
 
 
 class StoredRegister:
@@ -102,35 +105,35 @@ class StoredRegister:
 
     def client(self, id_: ClientId) -> Client | None:
         """A client by id."""
-        return self._one(Client, LINES[Client].c.id == id_)
+        return self._one(Client, id=id_)
 
     def site(self, id_: SiteId) -> Site | None:
         """A site by id."""
-        return self._one(Site, LINES[Site].c.id == id_)
+        return self._one(Site, id=id_)
 
     def person(self, id_: PersonId) -> Person | None:
         """A person by id."""
-        return self._one(Person, LINES[Person].c.id == id_)
+        return self._one(Person, id=id_)
 
     def badge(self, tag: TagId) -> Badge | None:
         """A badge by the keyed hash of its UID."""
-        return self._one(Badge, LINES[Badge].c.tag == tag)
+        return self._one(Badge, tag=tag)
 
     def item(self, id_: ItemId) -> AccessMeans | None:
         """An access means by its identifier."""
-        return self._one(AccessMeans, ITEMS.c.id == id_)
+        return self._one(AccessMeans, id=id_)
 
     def item_by_tag(self, tag: TagId) -> AccessMeans | None:
         """The access means that carries this tag."""
-        return self._one(AccessMeans, ITEMS.c.tag == tag)
+        return self._one(AccessMeans, tag=tag)
 
     def items_on(self, hook: HookId) -> Sequence[AccessMeans]:
         """The access means in service whose own hook this is."""
-        return self._many(AccessMeans, ITEMS.c.hook == hook, ITEMS.c.state == State.IN_SERVICE)
+        return self._many(AccessMeans, hook=hook, state=State.IN_SERVICE)
 
     def unsigned_of(self, person: PersonId) -> Sequence[AccessMeans]:
         """What this person took and has not signed for."""
-        return self._many(AccessMeans, ITEMS.c.holder == person, ITEMS.c.unsigned == 1)
+        return self._many(AccessMeans, holder=person, unsigned=1)
 
     def persons(self) -> Sequence[Person]:
         """Everybody, by id."""
@@ -200,14 +203,17 @@ class StoredRegister:
     def _of_node(self, query: Select[Any], table: Table) -> Select[Any]:
         return query if self._node is None else query.where(table.c.node == self._node)
 
-    def _many(self, kind: type[_Line], *criteria: Any) -> list[_Line]:  # noqa: ANN401 - SQLAlchemy's own criteria
-        table = LINES[kind]
-        query = self._of_node(select(table).where(*criteria), table).order_by(table.c[KEYS[kind]])
+    def _many(self, kind: type[_Line], **wanted: str | int) -> list[_Line]:
+        """The lines whose columns have these values, by key."""
+        of_node = {} if self._node is None else {"node": self._node}
+        values = of_node | wanted
+        query = _lines_with(LINES[kind], tuple(values))
         with self._database.read() as connection:
-            return [cast("_Line", line_of(kind, row)) for row in connection.execute(query).mappings()]
+            found = [cast("_Line", line_of(kind, row)) for row in connection.execute(query, values).mappings()]
+        return sorted(found, key=attrgetter(KEYS[kind]))
 
-    def _one(self, kind: type[_Line], *criteria: Any) -> _Line | None:  # noqa: ANN401 - SQLAlchemy's own criteria
-        return next(iter(self._many(kind, *criteria)), None)
+    def _one(self, kind: type[_Line], **wanted: str | int) -> _Line | None:
+        return next(iter(self._many(kind, **wanted)), None)
 
     def _names(
         self, connection: Connection, kind: type[Client | Site | Person], ids: Iterable[str] | None = None

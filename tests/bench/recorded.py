@@ -19,7 +19,7 @@ from kiosk.services.commands import new_command
 from tests.bench.bare import BareDatabase
 from tests.bench.journals import Journals
 from tests.bench.measuring import Figure, Samples, Side, Tick, by_turns
-from tests.bench.signer import Signer
+from tests.bench.signer import ANOTHER, Signer
 from tests.services import LOOPBACK, dying_with_us, free_port
 
 ROUNDS: Final = 300
@@ -38,8 +38,8 @@ def measure(folder: Path, journals: Journals, tick: Tick) -> list[Figure]:
         sides: dict[str, Side] = {
             "small": signer.sign,
             "big": Signer(big).sign,
-            "small, drawn": Signer(small, drawn=True).sign,
-            "big, drawn": Signer(big, drawn=True).sign,
+            "small, drawn": Signer(small, ANOTHER, drawn=True).sign,
+            "big, drawn": Signer(big, ANOTHER, drawn=True).sign,
             "bare": _bare(signer, folder, stack),
         }
         found = by_turns(sides, ROUNDS, tick)

@@ -24,6 +24,8 @@ from kiosk.services.sheets import plain
 WHO: Final = "Nadia Benali"
 BADGE: Final = bytes.fromhex("04FE5518CBE592")
 WHAT: Final = ItemId("T-001")
+#: For a second signer at the same cabinet.
+ANOTHER: Final = ItemId("T-002")
 
 
 class _Drawn:
@@ -40,15 +42,17 @@ class _Drawn:
 class Signer:
     """Nadia, at the record of the demonstration's cabinet. When `drawn`, her signature is a picture already."""
 
-    def __init__(self, store: Store, *, drawn: bool = False) -> None:
+    def __init__(self, store: Store, what: ItemId = WHAT, *, drawn: bool = False) -> None:
         self._store = store
         self._custody = CustodyService(store.journal, _Drawn()) if drawn else store.custody
         person = store.register.person(store.register.directory().persons[plain(WHO)])
         assert person is not None
         self._person, self._strokes = person, scribble()
-        line = store.register.lines_of([WHAT])[0]
-        article = Article(WHAT, line.designation, line.client, line.site)
-        acts = (Act.TAKE, Act.RETURN)
+        line = store.register.lines_of([what])[0]
+        self._what = what
+        article = Article(what, line.designation, line.client, line.site)
+        # An earlier figure may have left the key in her hands.
+        acts = (Act.RETURN, Act.TAKE) if line.item.holder else (Act.TAKE, Act.RETURN)
         self._turns = cycle((act, statement(Language.FR, WHO, {act: [article]}).text) for act in acts)
 
     def sign(self) -> float:
@@ -56,7 +60,7 @@ class Signer:
         act, text = next(self._turns)
         by = Visitor(self._person, VisitId(str(uuid4())), Tier.AUTHENTICATED)
         began = time.perf_counter()
-        self._custody.sign(new_command(), by, [Piece(WHAT, act, sensed=True)], text, self._strokes)
+        self._custody.sign(new_command(), by, [Piece(self._what, act, sensed=True)], text, self._strokes)
         return time.perf_counter() - began
 
     def draw(self) -> float:

@@ -111,7 +111,7 @@ def test_every_value_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
         port = 65536
         protocol = "3"
         [headquarters]
-        database = "mysql://root:secret@db/x"
+        database = "mysql://hq:secret@db/x"
         """,
     )
     assert {(code, where) for code, where, _ in found} == {

@@ -136,17 +136,23 @@ def _debt(house: House, then: Callable[[str], None]) -> None:
     house.close_door()
 
 
+def _restart(house: House, _: Callable[[str], None]) -> None:
+    house.desk.resume()
+
+
 VISITS: Final[Mapping[str, Callable[[House, Callable[[str], None]], None]]] = {
     "take": _take,
     "return": _return,
     "debt": _debt,
+    "restart": _restart,
 }
 
 
 def _live(visit: str, folder: Path, at: int, within: float) -> None:
     death = Death(folder, at, within)
     house = MortalHouse(folder, death)
-    house.desk.resume()
+    if visit != "restart":
+        house.desk.resume()
     death.watching = True
     VISITS[visit](house, death.step)
     death.watching = False

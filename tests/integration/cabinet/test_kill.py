@@ -12,13 +12,14 @@ from typing import Any
 import pytest
 
 from kiosk.domain.access_means import Place
-from kiosk.domain.events import Returned, Taken, TakenUnsigned, TakeSigned
+from kiosk.domain.events import Returned, Taken, TakenUnsigned, TakeSigned, VisitUnresolved
 from kiosk.domain.identifiers import Digest
 from kiosk.ledger.entry import Entry
 from tests.building import HANGING, MONDAY, FakeClock, Front, House, chain_holds, refolds_to_itself, register_of
 from tests.integration.cabinet.doomed import LAST_STEP, PULSES, hanging_in, write_world
 
 ROOT = Path(__file__).parents[3]
+SIGNED = (Taken.type, TakeSigned.type, Returned.type)
 #: Long after the visit, so that what a restart records can be told by its time.
 LATER = 3600.0
 
@@ -86,9 +87,13 @@ def check_the_record(house: House, before: int) -> None:
     assert chain_holds(house.bodies())
     assert refolds_to_itself(house.store)
     for entry in house.entries(before):
-        if entry.type in (Taken.type, TakeSigned.type, Returned.type):
+        if entry.type in SIGNED:
             assert is_kept(house, entry.data["statement"])
             assert is_kept(house, entry.data["signature"])
+    told = [tuple(entry.data["items"]) for entry in house.entries(before) if entry.type == VisitUnresolved.type]
+    assert len(told) <= 1
+    signed = {entry.subject for entry in house.entries(before) if entry.type in SIGNED}
+    assert signed.isdisjoint(item for items in told for item in items)
     named = {name for entry in house.entries() for name in _documents(entry)}
     assert {name for (name,) in house.rows("SELECT digest FROM documents")} == named
 
@@ -183,6 +188,24 @@ def test_a_return_that_is_killed_before_its_signature_is_told_as_unresolved(
     assert house.types(size) == ["cabinet.visit_unresolved", "cabinet.door_left_open"]
     assert house.entries(size)[0].data["items"] == ["K-1"]
     assert house.item("K-1").holder == house.person("nadia")
+
+
+def test_a_restart_that_is_killed_itself_is_completed_by_the_next_one(
+    house: House, tmp_path: Path, front: Front
+) -> None:
+    house.take("nadia", "K-17")
+    before, nadia = house.size, house.person("nadia")
+    house.enter("nadia")
+    house.lift("01")
+    house.key("K-1", "K-17")  # one to take, one to bring back
+    write_world(house.folder, house_hanging(house))
+    house.close()
+    with killed_everywhere("restart", house.folder, tmp_path / "lives", front, before) as houses:
+        for step, after in houses:
+            assert after.types(before) == [TakenUnsigned.type, VisitUnresolved.type], step
+            assert after.entries(before)[-1].data["items"] == ["K-1", "K-17"]
+            assert {after.item(key).holder for key in ("K-1", "K-17")} == {nadia}
+            assert (after.item("K-1").unsigned, after.item("K-17").unsigned) == (True, False)
 
 
 def test_a_debt_is_signed_before_the_door_opens_wherever_the_visit_is_killed(

@@ -251,6 +251,13 @@ def test_a_button_of_another_step_is_refused(house: House) -> None:
     assert house.at(Step.OPEN)
 
 
+def test_the_opening_is_on_disk_before_the_door_is_told_to_open(house: House) -> None:
+    seen: list[int] = []
+    house.door.before = lambda: seen.append(len(house.rows("SELECT 1 FROM visits WHERE ended IS NULL")))
+    house.badge("nadia")
+    assert seen == [1]
+
+
 def test_the_opening_is_on_disk_when_the_lock_is_pulsed(house: House) -> None:
     seen: list[int] = []
     done = threading.Event()

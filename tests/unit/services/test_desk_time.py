@@ -125,3 +125,25 @@ def test_a_tick_that_comes_too_early_does_nothing(house: House) -> None:
     shown = house.screen
     house.desk.tick()
     assert house.screen == shown
+
+
+def test_the_same_badge_after_success_and_a_shut_door_begins_a_new_visit(house: House) -> None:
+    house.enter("nadia")
+    house.key("K-1")
+    house.lift("01")
+    house.sign()
+    house.close_door()
+    before = house.screen.token
+    house.badge("nadia")
+    assert house.at(Step.OPEN)
+    assert house.screen.token != before
+    assert house.rows("SELECT count(*) FROM visits WHERE ended IS NULL") == [(1,)]
+
+
+def test_the_same_badge_after_success_with_the_door_open_goes_on(house: House) -> None:
+    house.enter("nadia")
+    house.key("K-1")
+    house.sign()
+    before = house.screen.token
+    house.badge("nadia")
+    assert (house.step, house.screen.token) == (Step.DONE, before)

@@ -1,6 +1,7 @@
 """The file itself: ours, of a version that we know, and as durable as an SD card allows."""
 
 import sqlite3
+import threading
 from contextlib import closing
 from pathlib import Path
 
@@ -131,3 +132,28 @@ def test_the_register_can_be_read_wherever_its_folder_is(house: House, tmp_path:
     with opened_store(read(moved), SystemClock()) as store, store.journal.act(new_command(), "operator"):
         pass
     assert list(tmp_path.iterdir()) == [moved]
+
+
+def test_a_writer_waits_for_another_of_its_process_longer_than_sqlite_would(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kiosk.store.database.BUSY_MS", 50)
+    database = a_database(tmp_path / "one.db")
+    folding, folded = threading.Event(), threading.Event()
+
+    def fold_for_long() -> None:
+        with database.write():
+            folding.set()
+            folded.wait(10)
+
+    other = threading.Thread(target=fold_for_long)
+    other.start()
+    try:
+        assert folding.wait(10)
+        threading.Timer(0.5, folded.set).start()
+        with database.write() as connection:
+            connection.execute(text("DELETE FROM meta"))
+    finally:
+        folded.set()
+        other.join()
+        database.close()

@@ -6,7 +6,9 @@ from contextlib import closing
 import pytest
 
 from kiosk.domain.access_means import Place, State
+from kiosk.domain.events import ClientRegistered
 from kiosk.domain.identifiers import ClientId, HookId, ItemId, PersonId, SiteId
+from kiosk.services.commands import new_command
 from kiosk.services.ports import InventoryFilter
 from tests.building import House
 
@@ -92,3 +94,9 @@ def test_what_is_not_there_is_none(house: House) -> None:
     assert register.person(PersonId("p999")) is None
     assert register.item(ItemId("K-999")) is None
     assert register.item_by_tag(house.tag("04FFFFFFFFFFFF")) is None
+
+
+def test_a_document_that_is_no_profile_costs_its_name_only(house: House) -> None:
+    with house.store.journal.act(new_command(), "operator") as act:
+        act.record(ClientRegistered(client=ClientId("c999"), profile=act.keep(b"%PDF-1.7 \xff")))
+    assert "c999" in {choice.name for choice in house.store.register.choices()["client"]}
