@@ -31,14 +31,14 @@ from kiosk.hq.subscriber import Subscriber
 from kiosk.mqtt.client import BrokerAddress
 from kiosk.mqtt.relay import Relay
 from kiosk.papers.signature import PillowSignatures
-from kiosk.services.counter import Counter, Inbox
+from kiosk.services.counter import Counter, Inbox, ear
 from kiosk.services.custody import CustodyService
 from kiosk.services.desk import Desk
 from kiosk.services.equipment import Equipment
 from kiosk.services.fingerprints import Fingerprints
 from kiosk.services.imports import ImportService
 from kiosk.services.pins import PinService
-from kiosk.services.ports import Clock, Headquarters, Simulation
+from kiosk.services.ports import Clock, Headquarters, Simulation, Sink
 from kiosk.store.central import CENTRAL
 from kiosk.store.database import Database, one_writer
 from kiosk.store.journal import StoredJournal, found_journal
@@ -216,7 +216,7 @@ def cabinet(settings: Settings, central: Headquarters | None = None) -> Iterator
     with ExitStack() as stack:
         store = stack.enter_context(opened_store(settings, clock))
         inbox: Inbox = SimpleQueue()
-        hardware = _hardware(settings, store, inbox, stack)
+        hardware = _hardware(settings, store, ear(inbox, clock), stack)
         equipment = Equipment(
             clock=clock,
             journal=store.journal,
@@ -260,15 +260,15 @@ def wires(settings: Settings) -> Wiring:
     )
 
 
-def _hardware(settings: Settings, store: Store, inbox: Inbox, stack: ExitStack) -> Hardware:
+def _hardware(settings: Settings, store: Store, sink: Sink, stack: ExitStack) -> Hardware:
     badge_key = (settings.folder / _BADGE_KEY).read_bytes()
     wiring = wires(settings)
     if settings.cabinet.pins == "mock":
         simulation = _simulation(settings, wiring, badge_key, store.register)
         stack.callback(simulation.close)
-        hardware = simulated(wiring, simulation, inbox.put, store.fingerprints.of, badge_key)
+        hardware = simulated(wiring, simulation, sink, store.fingerprints.of, badge_key)
     else:
-        hardware = wired(wiring, settings.cabinet.pins, inbox.put, store.fingerprints.of, badge_key)
+        hardware = wired(wiring, settings.cabinet.pins, sink, store.fingerprints.of, badge_key)
     stack.callback(hardware.close)
     return hardware
 

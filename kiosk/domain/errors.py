@@ -77,6 +77,10 @@ class VisitInProgress(Refusal):
     """Somebody is signing; a second badge has to wait."""
 
 
+class CloseDoorFirst(Refusal):
+    """The door stands open in somebody's name; a badge that does not open it at once has to wait until it is shut."""
+
+
 class SignFirst(Refusal):
     """An earlier take still waits for its signature."""
 
@@ -139,6 +143,10 @@ class OutOfService(TrousseauError):
 
 class StorageFailed(TrousseauError):
     """The disk did not take a record; nothing more may be opened."""
+
+
+class StorageBusy(StorageFailed):
+    """Somebody else holds the database; nothing was written and trying again is safe."""
 
 
 class WriterBusy(TrousseauError):

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from kiosk.domain.errors import OutOfService
-from kiosk.services.desk import Desk
+from kiosk.services.desk import STALE, Desk
 from kiosk.services.front import Press, Screen, Step, Watch
 from kiosk.services.patience import SECOND
-from kiosk.services.ports import Clock, Report
+from kiosk.services.ports import Clock, Report, Sink, Tap, TapFailed, TapFault
 
 log = logging.getLogger(__name__)
 
@@ -29,8 +29,19 @@ class _Pressed:
     answer: Future[None]
 
 
-Inbox = queue.SimpleQueue[Report | _Pressed | None]
-"""What waits for the desk. The hardware puts its reports here, which never blocks."""
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    report: Report
+    at: int
+
+
+Inbox = queue.SimpleQueue[_Heard | _Pressed | None]
+"""What waits for the desk."""
+
+
+def ear(inbox: Inbox, clock: Clock) -> Sink:
+    """Where the hardware's threads put their reports, which never blocks; each is stamped with when it came."""
+    return lambda report: inbox.put(_Heard(report, clock.now().monotonic))
 
 
 class Counter:
@@ -96,9 +107,9 @@ class Counter:
         due = self._desk.next_tick
         return 1.0 if due is None else min(1.0, max(0.0, (due - self._clock.now().monotonic) / SECOND))
 
-    def _serve(self, work: Report | _Pressed) -> None:
-        if not isinstance(work, _Pressed):
-            self._desk.report(work)
+    def _serve(self, work: _Heard | _Pressed) -> None:
+        if isinstance(work, _Heard):
+            self._desk.report(self._fresh(work))
             return
         try:
             self._desk.press(work.token, work.press)
@@ -106,6 +117,13 @@ class Counter:
             work.answer.set_exception(e)
         else:
             work.answer.set_result(None)
+
+    def _fresh(self, heard: _Heard) -> Report:
+        """A tap that had to wait is not obeyed: whoever tapped may have gone, and the door would open for nobody."""
+        stale = self._clock.now().monotonic - heard.at > STALE
+        if stale and isinstance(heard.report, Tap):
+            return TapFailed(heard.report.reader, TapFault.TORN)
+        return heard.report
 
     def _show(self) -> None:
         with self._changed:

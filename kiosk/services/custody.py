@@ -79,26 +79,37 @@ class CustodyService:
     def leave(self, by: Visitor, cause: str, loose: Sequence[Loose], unsigned: Sequence[ItemId]) -> None:
         """Record what a visit left behind: keys that went without a signature, and every key it did not sign for.
 
-        Done once a visit: after a crash in between, doing it again completes it.
+        Once a visit: after a crash in between, doing it again completes it. What leaves even later, through the door that the
+        visit left open, is one more command.
         """
+        unresolved = VisitUnresolved(
+            visit=by.visit, person=by.person.id, cause=cause, items=tuple(sorted(set(unsigned)))
+        )
         with self._journal.act(following(by.visit, "unresolved"), by.person.id) as act:
-            if act.done:
+            if not act.done:
+                for event in [*_leaving(act, by, loose), unresolved]:
+                    act.record(event)
                 return
-            for one in loose:
-                item = _item(act, one.item)
-                if custody.standing(item) in _CAN_LEAVE:
-                    act.record(
-                        custody.leave_unsigned(item, by.person, by.visit, by.tier, tapped=one.tapped, sensed=one.sensed)
-                    )
-            act.record(
-                VisitUnresolved(visit=by.visit, person=by.person.id, cause=cause, items=tuple(sorted(set(unsigned))))
-            )
+        with self._journal.act(following(by.visit, "abandoned"), by.person.id) as act:
+            late = [] if act.done else _leaving(act, by, loose)
+            for event in [*late, unresolved] if late else []:
+                act.record(event)
 
     def door_left_open(self, by: Visitor) -> None:
         """Record that the visit's door was still open when it ended."""
         with self._journal.act(following(by.visit, "door"), by.person.id) as act:
             if not act.done:
                 act.record(DoorLeftOpen(visit=by.visit, person=by.person.id))
+
+
+def _leaving(act: ActInProgress, by: Visitor, loose: Sequence[Loose]) -> list[Event]:
+    """What the register still shows on a hook, and has left; the rest is evidence in `VisitUnresolved` only."""
+    items = [(one, _item(act, one.item)) for one in loose]
+    return [
+        custody.leave_unsigned(item, by.person, by.visit, by.tier, tapped=one.tapped, sensed=one.sensed)
+        for one, item in items
+        if custody.standing(item) in _CAN_LEAVE
+    ]
 
 
 def _item(act: ActInProgress, id_: ItemId) -> AccessMeans:

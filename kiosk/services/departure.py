@@ -23,22 +23,33 @@ class Cause(StrEnum):
 
 
 def record_end(e: Equipment, visit: Visit, cause: Cause) -> None:
-    """End an opened visit: what is in its basket, or gone from its hook, is the visitor's, signed for or not."""
-    loose = visit.loose(e.hooks.sensed)
-    unsigned = [*visit.basket, *(one.item for one in loose)]
+    """Record what an opened visit leaves behind: what is in its basket, or moved on the hooks, is the visitor's, signed for or not.
+
+    The visit itself ends only with the door shut, or in the next visitor's name: until then every hook is still its own.
+    """
+    visit.look_around(e.register, e.hooks.sensed)
+    unsigned = [*visit.basket, *visit.untapped]
     if unsigned:
-        e.custody.leave(visit.visitor, cause, loose, unsigned)
+        e.custody.leave(visit.visitor, cause, visit.loose(e.hooks.sensed), unsigned)
         e.signals.error()
-    if cause in (Cause.EXPIRED, Cause.RESTARTED) and e.door.is_open:
+    left_open = cause in (Cause.EXPIRED, Cause.RESTARTED) and e.door.is_open
+    if left_open:
         e.custody.door_left_open(visit.visitor)
         e.signals.error()
-    e.visits.ended(visit.id, timestamp(e.clock.now().time))
+    else:
+        e.visits.ended(visit.id, timestamp(e.clock.now().time))
 
 
-def resolve_unended(e: Equipment) -> None:
-    """After a start: end the visits that a power cut or a crash left open, as the register and the switches tell."""
+def resolve_unended(e: Equipment) -> Visit | None:
+    """After a start: end the visits that a power cut or a crash left open, as the register and the switches tell.
+
+    Returns the last of them when the door still stands open in its name.
+    """
+    last = None
     for opening in e.visits.unended():
-        record_end(e, _revived(e, opening), Cause.RESTARTED)
+        last = _revived(e, opening)
+        record_end(e, last, Cause.RESTARTED)
+    return last if e.door.is_open else None
 
 
 def _revived(e: Equipment, opening: Opening) -> Visit:
@@ -49,8 +60,7 @@ def _revived(e: Equipment, opening: Opening) -> Visit:
     visit.basket = {
         item: act for item, act in opening.tapped if item in visit.lines and _pending(visit.lines[item].item, act)
     }
-    visit.emptied = {hook for hook, occupied in e.hooks.sensed.items() if not occupied}
-    visit.look_around(e.register)
+    visit.hanging = set(opening.hanging)
     return visit
 
 

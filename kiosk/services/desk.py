@@ -16,7 +16,7 @@ from typing import Final
 from kiosk.domain import errors
 from kiosk.domain.access_means import AccessMeans
 from kiosk.domain.custody import Act, direction
-from kiosk.domain.errors import Refusal, TrousseauError
+from kiosk.domain.errors import Refusal, StorageBusy, TrousseauError
 from kiosk.domain.identifiers import ItemId, PersonId, TagId, Timestamp
 from kiosk.domain.people import Badge, Language, Person, Tier
 from kiosk.services import strokes
@@ -37,13 +37,16 @@ from kiosk.services.front import (
     StillHere,
     Tone,
 )
-from kiosk.services.patience import Patience
+from kiosk.services.patience import SECOND, Patience
 from kiosk.services.picture import Easel, with_visit
 from kiosk.services.ports import DoorChanged, HookChanged, Opening, ReaderChanged, Report, Tap, TapFailed
 from kiosk.services.timestamps import timestamp
 from kiosk.services.visit import Visit
 
 log = logging.getLogger(__name__)
+
+#: Older than this, a tap is not obeyed, and a committed opening gives no pulse, nanoseconds.
+STALE: Final = 3 * SECOND
 
 #: Steps in which keys may be tapped.
 _AT_THE_KEYS: Final = frozenset({Step.OPEN, Step.SIGNING, Step.DONE})
@@ -58,6 +61,8 @@ class Desk:
         self._e = equipment
         self._step = Step.IDLE
         self._visit: Visit | None = None
+        #: Who walked away from the open door: until it is shut, what moves is still theirs.
+        self._abandoned: Visit | None = None
         self._patience = Patience(equipment.clock)
         self._language = Language.FR
         self._readers: dict[str, bool] = {}
@@ -68,7 +73,7 @@ class Desk:
 
     def resume(self) -> None:
         """After a start: resolve the visits that a power cut or a crash left without an end."""
-        self._guarded(lambda: resolve_unended(self._e))
+        self._guarded(self._resume)
 
     def report(self, report: Report) -> None:
         """The hardware reports something."""
@@ -90,13 +95,16 @@ class Desk:
         # Out of service nothing is due any more: the notice stays, and must not wake the desk's thread for ever.
         return None if self._step is Step.OUT_OF_SERVICE else self._patience.next_tick
 
+    def _resume(self) -> None:
+        self._abandoned = resolve_unended(self._e)
+
     def _guarded(self, act: Callable[[], None], *, tell: bool = False) -> None:
         if self._step is Step.OUT_OF_SERVICE:
             return
         try:
             self._refusing(act, tell=tell)
             self.screen = self._picture()
-        except Refusal:
+        except (Refusal, StorageBusy):
             raise
         except Exception as e:
             self._stop(e)
@@ -106,7 +114,7 @@ class Desk:
     def _refusing(self, act: Callable[[], None], *, tell: bool) -> None:
         try:
             act()
-        except Refusal as e:
+        except (Refusal, StorageBusy) as e:
             self._refuse(e)
             if tell:
                 self.screen = self._picture()
@@ -153,14 +161,27 @@ class Desk:
         person = self._accept(badge, tap)
         visit = self._visit
         if visit is not None and visit.person.id == person.id and not self._is_over():
-            return self._touch()
+            return self._again(visit)
         if self._step is Step.SIGNING and not self._patience.asking:
             raise errors.VisitInProgress
         # Before the other is shown out: who is refused takes nothing over.
         needs_pin = self._needs_pin(person, tap.tier)
+        if self._e.door.is_open and (needs_pin or self._e.register.unsigned_of(person.id)):
+            raise errors.CloseDoorFirst
         if visit is not None:
             self._leave(Cause.CLOSED if self._is_over() else Cause.TAKEN_OVER)
         self._begin(person, tap.tier, needs_pin=needs_pin)
+
+    def _again(self, visit: Visit) -> None:
+        """The visitor's own badge once more: a sign of life, or a pulse that was missed."""
+        if self._step is Step.OPEN and not self._e.door.is_open:
+            self._reopen(visit)
+        self._touch()
+
+    def _reopen(self, visit: Visit) -> None:
+        self._note("opened_again", visit.person.id)
+        self._e.door.release()
+        self._e.signals.accepted()
 
     def _is_over(self) -> bool:
         """Whether the visit in progress only shows its success: everything is signed for, and the door is shut."""
@@ -195,26 +216,36 @@ class Desk:
     def _fill(self, visit: Visit, basket: dict[ItemId, Act]) -> None:
         self._e.visits.tapped(visit.id, tuple(basket.items()))
         visit.basket = basket
-        visit.look_around(self._e.register)
+        visit.look_around(self._e.register, self._e.hooks.sensed)
         self._e.hooks.light(visit.lit)
 
     def _hook(self, change: HookChanged) -> None:
         visit = self._visit
-        if visit is None or not visit.opened:
-            return
-        if change.occupied:
-            visit.emptied.discard(change.hook)
-        else:
-            visit.emptied.add(change.hook)
-        visit.look_around(self._e.register)
-        self._touch()
+        if visit is not None and visit.opened:
+            visit.look_around(self._e.register, self._e.hooks.sensed)
+            self._touch()
+        elif self._abandoned is None:
+            # The event for it comes with the hooks' own; until then it is heard, and logged.
+            self._alarm(f"hook_{'filled' if change.occupied else 'emptied'}:{change.hook}")
 
     def _door(self, is_open: bool) -> None:
         visit = self._visit
-        if is_open or visit is None or self._step is not Step.OPEN:
-            return
-        if not visit.untapped:
+        if is_open:
+            if self._abandoned is None and (visit is None or not visit.opened):
+                self._alarm("door_forced")
+        elif self._abandoned is not None:
+            self._settle_abandoned(Cause.CLOSED)
+        elif visit is not None and self._step is Step.OPEN and not visit.untapped:
             self._leave(Cause.CLOSED)
+
+    def _alarm(self, what: str) -> None:
+        self._note(what)
+        self._e.signals.error()
+
+    def _settle_abandoned(self, cause: Cause) -> None:
+        if self._abandoned is not None:
+            record_end(self._e, self._abandoned, cause)
+            self._abandoned = None
 
     # ---- what the screen says
 
@@ -333,6 +364,7 @@ class Desk:
     def _begin(self, person: Person, tier: Tier, *, needs_pin: bool) -> None:
         visit = Visit(person, self._e.register.name_of(person.id), tier, new_command())
         visit.wants_inventory = not person.is_technician
+        self._settle_abandoned(Cause.TAKEN_OVER)
         self._visit = visit
         self._patience.hush()
         self._language = self._e.preferences.language_of(person.id) or Language.FR
@@ -347,6 +379,8 @@ class Desk:
     def _to_the_keys(self, visit: Visit) -> None:
         unsigned = self._e.register.unsigned_of(visit.person.id)
         if visit.opened:
+            if not self._e.door.is_open:
+                self._reopen(visit)
             self._go(Step.OPEN)
         elif unsigned:
             visit.learn(self._e.register, [item.id for item in unsigned])
@@ -356,9 +390,19 @@ class Desk:
             self._release(visit)
 
     def _release(self, visit: Visit) -> None:
-        opening = Opening(visit=visit.id, person=visit.person.id, tier=visit.tier, at=self._now())
-        self._e.visits.opened(opening)
-        visit.opened = True
+        hanging = tuple(hook for hook, occupied in self._e.hooks.sensed.items() if occupied)
+        opening = Opening(visit=visit.id, person=visit.person.id, tier=visit.tier, at=self._now(), hanging=hanging)
+        began = self._e.clock.now().monotonic
+        try:
+            self._e.visits.opened(opening)
+        except StorageBusy:
+            self._forget()
+            raise
+        visit.opened, visit.hanging = True, set(hanging)
+        if self._e.clock.now().monotonic - began > STALE:
+            # Whoever tapped may have gone while the disk was slow, and an open door waits for nobody.
+            self._leave(Cause.CLOSED)
+            raise errors.TornTap
         self._e.door.release()
         self._e.signals.accepted()
         self._go(Step.OPEN)
@@ -368,6 +412,12 @@ class Desk:
         assert visit is not None
         if visit.opened:
             record_end(self._e, visit, cause)
+            if cause is Cause.EXPIRED and self._e.door.is_open:
+                visit.basket = {}
+                self._abandoned = visit
+        self._forget()
+
+    def _forget(self) -> None:
         self._visit, self._language = None, Language.FR
         self._e.hooks.light(frozenset())
         self._go(Step.IDLE)
@@ -394,7 +444,7 @@ class Desk:
 
     # ---- saying no
 
-    def _refuse(self, refusal: Refusal) -> None:
+    def _refuse(self, refusal: TrousseauError) -> None:
         for name in ("holder", "person"):
             if isinstance(refusal.values.get(name), str):
                 refusal.values[name] = self._e.register.name_of(PersonId(str(refusal.values[name])))

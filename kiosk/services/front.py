@@ -65,7 +65,7 @@ class Screen:
 
     `stage` changes exactly when the picture below the notices has to be painted anew, so that a notice does not wipe a
     signature that is being drawn. `token` is what the visit's buttons must carry. `asking` is « Toujours là ? ».
-    `untapped` are items whose hook was emptied without a tap.
+    `untapped` are items whose hook was emptied or filled without a tap.
     """
 
     step: Step

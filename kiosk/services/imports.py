@@ -133,9 +133,7 @@ class ImportService:
             _require_unique(sheet, "id")
             tags = self._tags(sheet)
             read = [_read_item(row, directory, tags.get(row.line)) for row in sheet.rows]
-            for row in sheet.rows:
-                if self._register.item(ItemId(row.text("id"))) is not None:
-                    row.fault("item_known", "id")
+            self._require_free_hooks(sheet)
             sheet.require_no_faults()
             items = [item for item in read if item is not None]
             with self._journal.act(command, OPERATOR) as act:
@@ -161,6 +159,17 @@ class ImportService:
                 if not act.done:
                     _enrol(act, people, _numbers("p", directory.persons.values()), progress)
         return len(people)
+
+    def _require_free_hooks(self, sheet: Sheet) -> None:
+        """A hook is one access means' own: a switch that opens can stand for one only."""
+        owners: dict[HookId, str] = {}
+        for row in sheet.rows:
+            hook, id_ = _occupied(row), plain(row.text("id"))
+            if hook is None:
+                continue
+            others = {plain(item.id) for item in self._register.items_on(hook)} | {owners.setdefault(hook, id_)}
+            if others != {id_}:
+                row.fault("hook_taken", "hook")
 
     def _tags(self, sheet: Sheet) -> dict[int, TagId]:
         """The tags of the file by line; §2: a tag that something else carries already is refused."""
@@ -248,6 +257,8 @@ def _read_item(row: Row, directory: Directory, tag: TagId | None) -> _Item | Non
         row.fault("person_unknown", "in_charge")
     if not _ITEM_ID.fullmatch(row.text("id")):
         row.fault("not_an_id", "id")
+    if plain(row.text("id")) in directory.items:
+        row.fault("item_known", "id")
     if row.text("hook") and not _HOOK.fullmatch(row.text("hook")):
         row.fault("not_a_hook", "hook")
     if kind is None or received is None or in_charge is None or state is None:
@@ -264,6 +275,12 @@ def _read_item(row: Row, directory: Directory, tag: TagId | None) -> _Item | Non
         hook=HookId(row.text("hook")) if row.text("hook") else None,
         tag=tag,
     )
+
+
+def _occupied(row: Row) -> HookId | None:
+    """The hook on which the line's access means is going to hang: what is given back to the client or lost hangs nowhere."""
+    hook, state = row.text("hook"), STATES.get(plain(row.text("state")))
+    return HookId(hook) if state is State.IN_SERVICE and _HOOK.fullmatch(hook) else None
 
 
 def _read_person(row: Row, directory: Directory, tag: TagId | None) -> _Person | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -61,17 +60,17 @@ class PinService:
             WrongPin: with the tries that are left.
         """
         state = self.require_usable(person, now)
-        failures = 0 if state.locked_until else state.failures
         try:
             self._hasher.verify(state.hash, pin)
         except VerifyMismatchError as e:
-            self._failed(person, state, failures + 1, now)
-            raise WrongPin(left=TRIES - failures - 1) from e
+            raise self._failed(person, state, now) from e
         if state.failures:
-            self._pins.keep_pin(person, PinState(state.hash))
+            self._pins.note_tries(person, state.hash, 0, None)
 
-    def _failed(self, person: PersonId, state: PinState, failures: int, now: datetime) -> None:
+    def _failed(self, person: PersonId, state: PinState, now: datetime) -> WrongPin | PinLocked:
+        failures = 1 if state.locked_until else state.failures + 1
         until = timestamp(now + LOCKED_FOR) if failures >= TRIES else None
-        self._pins.keep_pin(person, replace(state, failures=failures, locked_until=until))
-        if until is not None:
-            raise PinLocked(until=until)
+        if not self._pins.note_tries(person, state.hash, failures, until):
+            # A new PIN was set while argon2 was at work: this try was at the old one, and the new one has all its tries.
+            return WrongPin(left=TRIES)
+        return WrongPin(left=TRIES - failures) if until is None else PinLocked(until=until)

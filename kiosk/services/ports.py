@@ -278,11 +278,12 @@ class InventoryPage:
 
 @dataclass(frozen=True, slots=True)
 class Directory:
-    """Ids by plain name (no accents, no capitals); a site's name counts within its client."""
+    """Ids by plain name (no accents, no capitals); a site's name counts within its client. Access means by plain id only."""
 
     clients: Mapping[str, ClientId]
     sites: Mapping[tuple[ClientId, str], SiteId]
     persons: Mapping[str, PersonId]
+    items: frozenset[str]
 
 
 class Register(Lines, Protocol):
@@ -326,12 +327,13 @@ class Register(Lines, Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """A committed visit: who the door was opened for, and the keys tapped since, in order."""
+    """A committed visit: who the door was opened for, what hung then (by the switches), and the keys tapped since, in order."""
 
     visit: VisitId
     person: PersonId
     tier: Tier
     at: Timestamp
+    hanging: tuple[HookId, ...] = ()
     tapped: tuple[tuple[ItemId, Act], ...] = ()
 
 
@@ -376,7 +378,11 @@ class Pins(Protocol):
         ...
 
     def keep_pin(self, person: PersonId, state: PinState) -> None:
-        """Store a PIN's state."""
+        """Store a new PIN."""
+        ...
+
+    def note_tries(self, person: PersonId, hash_: str, failures: int, locked_until: Timestamp | None) -> bool:
+        """Store the tries at the PIN of this hash; False, and nothing changes, once another one was set."""
         ...
 
 

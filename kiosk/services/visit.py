@@ -7,8 +7,8 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from kiosk.domain.access_means import AccessMeans
-from kiosk.domain.custody import Act, Standing, standing
+from kiosk.domain.access_means import AccessMeans, Place
+from kiosk.domain.custody import Act
 from kiosk.domain.identifiers import CommandId, HookId, ItemId, VisitId
 from kiosk.domain.people import Language, Person, Tier
 from kiosk.domain.statements import Article, Statement, statement
@@ -31,9 +31,9 @@ class Visit:
     pin_given: bool = False
     wants_inventory: bool = False
     basket: dict[ItemId, Act] = field(default_factory=dict)
-    emptied: set[HookId] = field(default_factory=set)
+    hanging: set[HookId] = field(default_factory=set)
     lines: dict[ItemId, InventoryLine] = field(default_factory=dict)
-    untapped: tuple[AccessMeans, ...] = ()
+    untapped: dict[ItemId, Act] = field(default_factory=dict)
     recorded: tuple[BasketLine, ...] = ()
 
     @property
@@ -41,11 +41,22 @@ class Visit:
         """Who acts."""
         return Visitor(self.person, self.id, self.tier)
 
-    def look_around(self, register: Register) -> None:
-        """Find the items whose hook was emptied in this visit and that nobody has tapped."""
-        found = [item for hook in sorted(self.emptied) for item in register.items_on(hook)]
-        self.untapped = tuple(item for item in found if self._is_loose(item))
-        self.learn(register, [item.id for item in self.untapped])
+    def look_around(self, register: Register, sensed: Mapping[HookId, bool]) -> None:
+        """Compare the hooks with what hung when the door was opened: what moved without a tap?"""
+        self.untapped = {}
+        for hook, occupied in sorted(sensed.items()):
+            if occupied != (hook in self.hanging):
+                self.untapped |= {
+                    item.id: Act.RETURN if occupied else Act.TAKE
+                    for item in register.items_on(hook)
+                    if item.id not in self.basket and self._unexplained(item, occupied=occupied)
+                }
+        self.learn(register, list(self.untapped))
+
+    def _unexplained(self, item: AccessMeans, *, occupied: bool) -> bool:
+        """Whether the register does not tell yet why this item's hook was filled or emptied."""
+        mine = item.place is Place.PERSON and item.holder == self.person.id
+        return mine if occupied else not mine
 
     def learn(self, register: Register, items: Sequence[ItemId]) -> None:
         """Fetch the names of items that the screen will show."""
@@ -53,15 +64,11 @@ class Visit:
         if unknown:
             self.lines |= {line.item.id: line for line in register.lines_of(unknown)}
 
-    def _is_loose(self, item: AccessMeans) -> bool:
-        here = standing(item) in (Standing.ON_HOOK, Standing.AWAITING_COUNTERSIGNATURE)
-        return here and item.id not in self.basket
-
     def loose(self, sensed: Mapping[HookId, bool]) -> list[Loose]:
         """What would leave unsigned if the visit ended now."""
         tapped = [item for item, act in self.basket.items() if act is Act.TAKE]
         return [Loose(item, tapped=True, sensed=_emptied(self.lines[item], sensed)) for item in tapped] + [
-            Loose(item.id, tapped=False, sensed=True) for item in self.untapped
+            Loose(item, tapped=False, sensed=True) for item, act in self.untapped.items() if act is Act.TAKE
         ]
 
     def pieces(self, hooks: Hooks) -> list[Piece]:
@@ -83,7 +90,7 @@ class Visit:
 
     def untapped_lines(self, sensed: Mapping[HookId, bool]) -> tuple[BasketLine, ...]:
         """The items to be tapped still, as the screen shows them."""
-        return tuple(_line(self.lines[item.id], Act.TAKE, sensed) for item in self.untapped)
+        return tuple(_line(self.lines[item], act, sensed) for item, act in self.untapped.items())
 
     @property
     def lit(self) -> frozenset[HookId]:

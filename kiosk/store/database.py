@@ -23,10 +23,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql import Executable
 
-from kiosk.domain.errors import ForeignDatabase, StorageFailed, WriterBusy
+from kiosk.domain.errors import ForeignDatabase, StorageBusy, StorageFailed, WriterBusy
 from kiosk.store.tables import APPLICATION_ID, USER_VERSION, metadata
 
 BUSY_MS = 10_000
+#: SQLite's names for « somebody else has it »; the transaction was rolled back whole.
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 _APPEND_ONLY = (
     "CREATE TRIGGER IF NOT EXISTS entries_never_change BEFORE UPDATE ON entries "
@@ -144,7 +146,8 @@ def _storage_errors() -> Iterator[None]:
     except IntegrityError:
         raise
     except DBAPIError as e:
-        raise StorageFailed(reason=getattr(e.orig, "sqlite_errorname", type(e.orig).__name__)) from e
+        reason = getattr(e.orig, "sqlite_errorname", type(e.orig).__name__)
+        raise (StorageBusy if reason.startswith(_BUSY) else StorageFailed)(reason=reason) from e
 
 
 def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:

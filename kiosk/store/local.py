@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Row, insert, select, update
 
 from kiosk.domain.custody import Act
-from kiosk.domain.identifiers import ItemId, PersonId, TagId, Timestamp, VisitId
+from kiosk.domain.identifiers import HookId, ItemId, PersonId, TagId, Timestamp, VisitId
 from kiosk.domain.people import Language, Tier
 from kiosk.services.ports import Opening, PinState
 from kiosk.store.database import Database, upsert
@@ -30,6 +30,7 @@ class LocalStore:
             "person": opening.person,
             "tier": opening.tier,
             "opened": opening.at,
+            "hanging": json.dumps(opening.hanging),
             "tapped": json.dumps(opening.tapped),
         }
         with self._database.write() as connection:
@@ -65,7 +66,7 @@ class LocalStore:
         return None if row is None else PinState(row.hash, row.failures, row.locked_until)
 
     def keep_pin(self, person: PersonId, state: PinState) -> None:
-        """Store a PIN's state."""
+        """Store a new PIN."""
         row = {
             "person": person,
             "hash": state.hash,
@@ -74,6 +75,12 @@ class LocalStore:
         }
         with self._database.write() as connection:
             upsert(connection, pins, [row])
+
+    def note_tries(self, person: PersonId, hash_: str, failures: int, locked_until: Timestamp | None) -> bool:
+        """Store the tries at the PIN of this hash; False, and nothing changes, once another one was set."""
+        tried = update(pins).where(pins.c.person == person, pins.c.hash == hash_)
+        with self._database.write() as connection:
+            return connection.execute(tried.values(failures=failures, locked_until=locked_until)).rowcount == 1
 
     # ---- preferences
 
@@ -108,5 +115,6 @@ def _opening(row: Row[tuple[str, ...]]) -> Opening:
         person=PersonId(row.person),
         tier=Tier(row.tier),
         at=Timestamp(row.opened),
+        hanging=tuple(HookId(hook) for hook in json.loads(row.hanging)),
         tapped=tuple((ItemId(item), Act(act)) for item, act in json.loads(row.tapped)),
     )

@@ -189,10 +189,12 @@ class StoredRegister:
             names = self._names(connection, Site)
             clients = self._names(connection, Client)
             persons = self._names(connection, Person)
+            items = connection.scalars(self._of_node(select(ITEMS.c.id), ITEMS)).all()
         return Directory(
             clients={plain(name): ClientId(id_) for id_, name in clients.items()},
             sites={(site.client, plain(names[site.id])): site.id for site in sites},
             persons={plain(name): PersonId(id_) for id_, name in persons.items()},
+            items=frozenset(plain(id_) for id_ in items),
         )
 
     # ---- how

@@ -102,6 +102,7 @@ visits = Table(
     Column("person", Text, nullable=False),
     Column("tier", Text, nullable=False),
     Column("opened", Text, nullable=False),
+    Column("hanging", Text, nullable=False),
     Column("tapped", Text, nullable=False),
     Column("ended", Text, index=True),
     sqlite_strict=True,

@@ -14,9 +14,11 @@ from typing import Final
 
 from playwright.sync_api import Page, sync_playwright
 
+from kiosk.clock import SystemClock
 from kiosk.daemon import screen_address
 from kiosk.demo import Demonstration, demonstration
 from kiosk.domain.people import Tier
+from kiosk.services.counter import ear
 from kiosk.services.front import Remove, Screen, Step
 from kiosk.services.ports import Tap
 from tests.bench.measuring import Figure, Samples, Tick
@@ -81,7 +83,7 @@ class _Stand:
         self._page.evaluate("() => { window.painted = []; }")
         time.sleep(_REST)
         began = time.time()
-        self._cabinet.counter._inbox.put(tap)
+        ear(self._cabinet.counter._inbox, SystemClock())(tap)
         time.sleep(_REST)
         frame, painted = self._painted(shows)
         return frame - self._ahead - began, painted - self._ahead - began

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -51,8 +52,17 @@ def test_a_picture_is_small() -> None:
     assert len(drawn(scribble())) < 5_000
 
 
+def test_nobody_waits_for_a_picture() -> None:
+    taken = []
+    for _ in range(20):
+        begun = time.perf_counter()
+        drawn(scribble())
+        taken.append(time.perf_counter() - begun)
+    assert min(taken) < 0.005  # the quickest of many: what else the machine is doing does not count
+
+
 def test_a_picture_holds_no_word_about_when_where_or_by_what_it_was_drawn() -> None:
-    assert set(chunks(drawn(SIGNATURE))) <= {"IHDR", "PLTE", "IDAT", "IEND"}
+    assert set(chunks(drawn(SIGNATURE))) <= {"IHDR", "IDAT", "IEND"}
 
 
 def test_the_same_strokes_are_the_same_picture() -> None:
@@ -69,7 +79,7 @@ def test_every_stroke_can_be_seen_where_it_was_drawn() -> None:
 
 
 def test_a_dot_can_be_seen_too() -> None:
-    assert dark(opened(drawn(Strokes(320, 160, (((160.0, 80.0),),)))), WIDTH / 2, 120)
+    assert dark(opened(drawn(Strokes(320, 160, (((160.0, 80.0),),)))), WIDTH / 2, WIDTH / 4)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +87,7 @@ def test_a_dot_can_be_seen_too() -> None:
     [(), ((),), (((-300.0, -100.0), (600.0, 300.0)),), (tuple((0.0, 0.0) for _ in range(100)),), (LOOPS * 300,)],
 )
 def test_whatever_the_desk_lets_through_is_a_picture(strokes: tuple[tuple[Point, ...], ...]) -> None:
-    assert opened(drawn(Strokes(320, 160, strokes))).size == (WIDTH, 240)
+    assert opened(drawn(Strokes(320, 160, strokes))).size == (WIDTH, WIDTH / 2)
 
 
 @pytest.mark.parametrize(("width", "height"), [(512, 4096), (4096, 512), (4096, 4096), (0.01, 0.08)])

@@ -10,7 +10,7 @@ import pytest
 from kiosk.clock import SystemClock
 from kiosk.domain.errors import NotVisiting
 from kiosk.domain.people import Tier
-from kiosk.services.counter import Counter, Inbox
+from kiosk.services.counter import Counter, Inbox, ear
 from kiosk.services.front import Cancel, EnterPin, Screen, Sign, Step
 from kiosk.services.ports import Tap
 from tests.building import BADGES, KEYS, PIN, SIGNATURE, House
@@ -25,7 +25,7 @@ class Counted:
         self.counter = Counter(house.desk, SystemClock(), self.inbox)
 
     def tap(self, uid: str, tier: Tier = Tier.AUTHENTICATED) -> None:
-        self.inbox.put(Tap("desk", self.house.tag(uid), tier))
+        ear(self.inbox, SystemClock())(Tap("desk", self.house.tag(uid), tier))
 
     def wait_for(self, step: Step, holds: Callable[[Screen], bool] = lambda _: True) -> Screen:
         watch = self.counter.watch()
@@ -140,3 +140,23 @@ def test_the_beat_goes_on_while_nobody_comes(counted: Counted) -> None:
     while counted.counter.beat == before:
         assert time.monotonic() < deadline
         time.sleep(0.05)
+
+
+def test_a_tap_that_had_to_wait_opens_nothing(counted: Counted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kiosk.services.counter.STALE", 50_000_000)
+    folding = threading.Event()
+
+    def hold_the_database() -> None:
+        with counted.house.store.local._database.write():
+            folding.set()
+            time.sleep(0.3)
+
+    other = threading.Thread(target=hold_the_database)
+    other.start()
+    folding.wait(5)
+    counted.tap("04FFFFFFFFFF01")
+    counted.tap(BADGES["nadia"])
+    other.join()
+    shown = counted.wait_for(Step.IDLE, lambda screen: screen.notice is not None and screen.notice.code == "TornTap")
+    assert shown.token == ""
+    assert counted.house.door.pulses == 0

@@ -5,10 +5,32 @@ from datetime import timedelta
 import pytest
 
 from kiosk.domain.errors import BadPin, NotNow, PinLocked, WrongPin
+from kiosk.domain.identifiers import PersonId, Timestamp
 from kiosk.services.front import EnterPin, Step
+from kiosk.services.pins import PinService
+from kiosk.services.ports import Pins, PinState
 from tests.building import PIN, House
 
 WRONG = "9999"
+NEW = "13579"
+
+
+class Overtaken:
+    """The real PINs, of which an administrator sets a new one as soon as the desk has read the old."""
+
+    def __init__(self, pins: Pins) -> None:
+        self._pins = pins
+
+    def pin_of(self, person: PersonId) -> PinState | None:
+        state = self._pins.pin_of(person)
+        PinService(self._pins).set(person, NEW)
+        return state
+
+    def keep_pin(self, person: PersonId, state: PinState) -> None:
+        self._pins.keep_pin(person, state)
+
+    def note_tries(self, person: PersonId, hash_: str, failures: int, locked_until: Timestamp | None) -> bool:
+        return self._pins.note_tries(person, hash_, failures, locked_until)
 
 
 def enter_wrong_pins(house: House, times: int) -> None:
@@ -117,6 +139,26 @@ def test_a_new_pin_lifts_a_lock_out_and_the_old_one_is_worth_nothing(house: Hous
     with pytest.raises(WrongPin):
         house.press(EnterPin(PIN))
     house.press(EnterPin("13579"))
+    assert house.at(Step.OPEN)
+
+
+@pytest.mark.parametrize("before", [0, 3, 4])
+def test_a_pin_set_while_a_wrong_one_is_typed_stays_set_with_all_its_tries(house: House, before: int) -> None:
+    house.badge("thomas")
+    enter_wrong_pins(house, before)
+    with pytest.raises(WrongPin) as refused:
+        PinService(Overtaken(house.store.local)).check(house.person("thomas"), WRONG, house.clock.now().time)
+    assert refused.value.values["left"] == 5
+    enter_wrong_pins(house, 4)
+    house.press(EnterPin(NEW))
+    assert house.at(Step.OPEN)
+
+
+def test_a_pin_set_while_the_old_one_is_typed_stays_set(house: House) -> None:
+    house.badge("thomas")
+    enter_wrong_pins(house, 2)
+    PinService(Overtaken(house.store.local)).check(house.person("thomas"), PIN, house.clock.now().time)
+    house.press(EnterPin(NEW))
     assert house.at(Step.OPEN)
 
 

@@ -33,7 +33,7 @@ def full_disk(house: House) -> Iterator[None]:
 def fill_up(filler: sqlite3.Connection) -> None:
     """Rows into every table that an opening or a tap writes to, large ones first, until not the smallest fits."""
     for text in ("x" * 200, "x"):
-        until_full(filler, f"INSERT INTO visits VALUES (hex(randomblob(16)), 'p', '{text}', '', '[]', '')")
+        until_full(filler, f"INSERT INTO visits VALUES (hex(randomblob(16)), 'p', '{text}', '', '[]', '[]', '')")
         until_full(filler, f"INSERT INTO access_log (at, what) VALUES ('', '{text}')")
 
 

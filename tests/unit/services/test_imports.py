@@ -53,9 +53,9 @@ def faults(house: House, *lines: str, heading: str = HEADING) -> list[tuple[int,
 
 
 def changed(**cells: str) -> str:
-    """The good line with other cells, by plain heading."""
+    """The good line with other cells, by plain heading; on no hook unless one is given."""
     names = [plain(name).replace(" ", "_") for name in HEADING.split(";")]
-    found = dict(zip(names, GOOD.split(";"), strict=True)) | cells
+    found = dict(zip(names, GOOD.split(";"), strict=True)) | {"crochet": ""} | cells
     out = io.StringIO()
     csv.writer(out, delimiter=";", lineterminator="", quoting=csv.QUOTE_ALL).writerow(found[name] for name in names)
     return out.getvalue()
@@ -66,7 +66,7 @@ def changed(**cells: str) -> str:
 
 def test_a_good_file_is_imported_in_one_command(house: House) -> None:
     size = house.size
-    assert imported(house, GOOD, changed(identifiant="N-2", uid="", crochet="")) == 2
+    assert imported(house, GOOD, changed(identifiant="N-2", uid="")) == 2
     entries = house.entries(size)
     assert [entry.type for entry in entries] == ["register.item_received"] * 2
     assert len({entry.command for entry in entries}) == 1
@@ -154,6 +154,8 @@ def test_progress_is_told(house: House) -> None:
     ("line", "code", "column"),
     [
         (changed(identifiant="K-1"), "item_known", "id"),
+        (changed(identifiant="k-1"), "item_known", "id"),
+        (changed(identifiant="K-1", crochet="01"), "item_known", "id"),
         (changed(identifiant="=cmd"), "not_an_id", "id"),
         (changed(identifiant="a b"), "not_an_id", "id"),
         (changed(identifiant="x" * 41), "not_an_id", "id"),
@@ -164,6 +166,8 @@ def test_progress_is_told(house: House) -> None:
         (changed(date_de_reception="hier"), "not_a_date", "received"),
         (changed(personne_en_charge="Nobody Known"), "person_unknown", "in_charge"),
         (changed(crochet="numéro 5"), "not_a_hook", "hook"),
+        (changed(crochet="01"), "hook_taken", "hook"),
+        (changed(crochet="17", etat=""), "hook_taken", "hook"),
         (changed(uid="zz"), "not_a_uid", "uid"),
         (changed(uid="04C1"), "not_a_uid", "uid"),
         (changed(uid="08ABCDEF"), "random_uid", "uid"),
@@ -205,6 +209,22 @@ def test_every_fault_of_a_file_is_listed_in_the_order_of_lines_and_nothing_is_im
 
 def test_the_same_uid_twice_in_a_file_is_told_however_it_is_written(house: House) -> None:
     assert faults(house, GOOD, changed(identifiant="N-2", uid="04:C1:00:00:00:00:01")) == [(3, "twice", "uid")]
+
+
+def test_identifiers_that_differ_by_capitals_only_are_told(house: House) -> None:
+    assert faults(house, changed(identifiant="N-1"), changed(identifiant="n-1", uid="")) == [(3, "twice", "id")]
+
+
+def test_two_access_means_on_one_hook_are_told(house: House) -> None:
+    others = (changed(identifiant=name, uid="", crochet="05") for name in ("N-2", "N-3"))
+    assert faults(house, GOOD, *others) == [(3, "hook_taken", "hook"), (4, "hook_taken", "hook")]
+
+
+@pytest.mark.parametrize("state", ["restitué", "perdu"])
+def test_what_hangs_nowhere_any_more_leaves_its_hook_to_others(house: House, state: str) -> None:
+    gone = (changed(identifiant=f"N-{hook}", uid="", crochet=hook, etat=state) for hook in ("01", "05"))
+    in_place_of_the_lost_one = changed(identifiant="N-4", uid="", crochet="04")
+    assert imported(house, *gone, GOOD, in_place_of_the_lost_one) == 4
 
 
 def test_missing_columns_are_told_at_once(house: House) -> None:

@@ -85,6 +85,7 @@ def test_the_directory_knows_everybody_by_plain_name(house: House) -> None:
     assert directory.persons["thomas lefevre"] == house.person("thomas")
     client = directory.clients["mairie d'aubry"]
     assert directory.sites[client, "ecoles"] == house.item("K-17").site
+    assert {"k-1", "k-lost"} <= directory.items
 
 
 def test_what_is_not_there_is_none(house: House) -> None:
