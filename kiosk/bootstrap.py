@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from queue import SimpleQueue
+from shutil import rmtree
 from typing import Any, Final, cast
 from wsgiref.types import WSGIApplication
 
@@ -116,6 +117,16 @@ def initialise(folder: Path, node: str, *, pins: str = "lgpio", settings: str = 
         finally:
             database.close()
     return made
+
+
+def discard(folder: Path) -> None:
+    """Delete a cabinet's folder with all that it holds.
+
+    Raises:
+        WriterBusy: its service is running.
+    """
+    with one_writer(folder / _LOCK):
+        rmtree(folder)
 
 
 def _write_secret(path: Path, secret: bytes) -> None:

@@ -148,7 +148,7 @@ def _without(raw: Mapping[str, Any], told: set[str]) -> dict[str, Any]:
 
 def _suggest(code: str, where: str, name: str, known: list[str]) -> Fault:
     close = difflib.get_close_matches(name, known, 1)
-    return (code, where, close[0] if close else ", ".join(known))
+    return (code, where, close[0]) if close else (f"{code}_among", where, ", ".join(known))
 
 
 def _wrong_types(raw: Mapping[str, Any]) -> Iterator[Fault]:

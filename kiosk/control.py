@@ -12,8 +12,9 @@ import os
 import socket
 import socketserver
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,15 @@ Command = Callable[[Mapping[str, Any], Progress], Any]
 
 #: Between two answers the service may work on one transaction for a while, seconds.
 PATIENCE: Final = 120.0
+#: A client has this long to say what it wants, and to take each line of its answer, seconds.
+HEARING: Final = 10.0
+SENDING: Final = 10.0
+#: A request as long as this is cut, bytes.
+LONGEST: Final = 8 * 1024 * 1024
+#: Progress is for eyes; more often than this is only work, seconds.
+BETWEEN_PROGRESS: Final = 0.1
+#: When the service stops, whoever does not take an answer by now is hung up on, seconds.
+FAREWELL: Final = 1.0
 
 
 class ControlServer:
@@ -47,9 +57,10 @@ class ControlServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Answer no more; commands that are under way finish first."""
+        """Answer no more; commands that are under way finish first, but nobody is waited for who is silent."""
         self._server.shutdown()
         self._thread.join()
+        self._server.say_farewell()
         self._server.server_close()
         self._path.unlink(missing_ok=True)
 
@@ -58,33 +69,125 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     daemon_threads = False
     block_on_close = True
 
+    def __init__(self, address: str, handler: type[socketserver.BaseRequestHandler]) -> None:
+        self._open: set[socket.socket] = set()
+        self._lock = threading.Lock()
+        super().__init__(address, handler)
 
-def _handler(commands: Mapping[str, Command]) -> type[socketserver.StreamRequestHandler]:
-    class Handler(socketserver.StreamRequestHandler):
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as in the base class
+        with self._lock:
+            self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as in the base class
+        with self._lock:
+            self._open.discard(request)
+        super().shutdown_request(request)
+
+    def say_farewell(self) -> None:
+        """Hear nobody any more; whoever has not taken what was said to them by the end of `FAREWELL` is hung up on."""
+        connections = self._shut(socket.SHUT_RD)
+        end = time.monotonic() + FAREWELL
+        while connections and time.monotonic() < end:
+            time.sleep(0.02)
+            with self._lock:
+                connections = set(self._open)
+        self._shut(socket.SHUT_RDWR)
+
+    def _shut(self, how: int) -> set[socket.socket]:
+        with self._lock:
+            for connection in self._open:
+                with suppress(OSError):  # it has gone by itself
+                    connection.shutdown(how)
+            return set(self._open)
+
+
+def _handler(commands: Mapping[str, Command]) -> type[socketserver.BaseRequestHandler]:
+    class Handler(socketserver.BaseRequestHandler):
         def handle(self) -> None:
             try:
-                self._answer(_run(commands, self.rfile.readline(), lambda *p: self._answer({"progress": p})))
-            except (BrokenPipeError, ConnectionResetError):
-                log.info("a command went away before its answer")
-
-        def _answer(self, answer: Mapping[str, Any]) -> None:
-            self.wfile.write(msgspec.json.encode(answer) + b"\n")
+                line = _hear(self.request)
+            except OSError:
+                log.info("a client asked for nothing")
+                return
+            client = _Client(self.request)
+            client.answer(_run(commands, line, client.progress))
 
     return Handler
 
 
-def _run(commands: Mapping[str, Command], line: bytes, progress: Progress) -> Mapping[str, Any]:
+def _hear(connection: socket.socket) -> bytes:
+    """A client's request; the time is for all of it, or a byte now and then would hold the thread for ever."""
+    end = time.monotonic() + HEARING
+    line = bytearray()
+    while not line.endswith(b"\n") and len(line) < LONGEST:
+        connection.settimeout(max(0.001, end - time.monotonic()))
+        chunk = connection.recv(65_536)
+        if not chunk:
+            break
+        line += chunk
+    return bytes(line)
+
+
+class _Client:
+    """Whoever asked. Telling them is a courtesy: the command finishes even if they hear nothing."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self._listens = True
+        self._told = 0.0
+        self._untold: tuple[int, int] | None = None
+
+    def progress(self, done: int, total: int) -> None:
+        """Tell how far the command is, unless they were told just now."""
+        self._untold = (done, total)
+        if done >= total or time.monotonic() - self._told >= BETWEEN_PROGRESS:
+            self._tell_progress()
+
+    def answer(self, answer: bytes) -> None:
+        """Tell what came of it."""
+        self._tell_progress()
+        self._send(answer)
+
+    def _tell_progress(self) -> None:
+        if self._untold is not None:
+            self._send(_encoded({"progress": self._untold}))
+            self._told, self._untold = time.monotonic(), None
+
+    def _send(self, line: bytes) -> None:
+        if not self._listens:
+            return
+        try:
+            self._connection.settimeout(SENDING)
+            self._connection.sendall(line)
+        except OSError:
+            log.info("a client does not listen to its answer")
+            self._listens = False
+
+
+def _run(commands: Mapping[str, Command], line: bytes, progress: Progress) -> bytes:
     try:
         request = json.loads(line)
-        return {"result": commands[request["command"]](request["arguments"], progress)}
+        return _encoded({"result": commands[request["command"]](request["arguments"], progress)})
     except TrousseauError as e:
-        return {"error": type(e).__name__, "values": e.values}
-    except (BrokenPipeError, ConnectionResetError):
-        raise
+        return _failure(e)
     except Exception:
         # Whoever asked learns that it failed; why is for the log. The service goes on.
         log.exception("a command failed")
-        return {"error": TrousseauError.__name__, "values": {}}
+        return _failure(TrousseauError())
+
+
+def _failure(error: TrousseauError) -> bytes:
+    name = type(error).__name__
+    try:
+        return _encoded({"error": name, "values": error.values})
+    except (TypeError, ValueError, OverflowError):
+        # As half a surrogate pair, which a terminal makes of bytes that are no text; the name alone says what is wrong.
+        return _encoded({"error": name, "values": {}})
+
+
+def _encoded(message: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode(message) + b"\n"
 
 
 def call(path: Path, command: str, progress: Progress = lambda _done, _total: None, /, **arguments: str) -> Any:  # noqa: ANN401 - JSON
@@ -95,7 +198,8 @@ def call(path: Path, command: str, progress: Progress = lambda _done, _total: No
         TrousseauError: what the service answered, as its own class.
     """
     with _connected(path) as connection, connection.makefile("rwb") as stream:
-        stream.write(msgspec.json.encode({"command": command, "arguments": arguments}) + b"\n")
+        # Not msgspec: an argument may hold bytes that are no text, which only `json` escapes.
+        stream.write(json.dumps({"command": command, "arguments": arguments}).encode("ascii") + b"\n")
         stream.flush()
         for line in stream:
             answer = json.loads(line)

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from typing import Final
+from typing import Any, Final
 from wsgiref.types import WSGIApplication
 
 from waitress import create_server, wasyncore
 
 from kiosk.bootstrap import Cabinet
 from kiosk.control import ControlServer
+from kiosk.domain.errors import PortTaken
 
 LOOPBACK: Final = "127.0.0.1"
 #: Event streams hold a thread each (`web` caps them); pages and presses need some beside them.
 THREADS: Final = 24
 #: What `web` refuses as too large is read up to here, so that the browser hears the refusal; beyond, the line is cut. Bytes.
 LARGEST_BODY: Final = 16 * 1024 * 1024
+#: Far more than one screen needs, and fewer than there are file handles.
+CONNECTIONS: Final = 1000
+#: A connection without a request under way may be silent this long (an event stream is a request under way), seconds.
+SILENCE: Final = 15
+CLEANING: Final = 5
 
 
 class WebServer:
     """The touchscreen's listener, on loopback only."""
 
     def __init__(self, app: WSGIApplication, port: int) -> None:
-        self._server = create_server(
-            app,
-            host=LOOPBACK,
-            port=port,
-            threads=THREADS,
-            ident="",
-            # Event streams learn by it that their browser has gone.
-            channel_request_lookahead=1,
-            max_request_body_size=LARGEST_BODY,
-        )
+        self._server = _listener(app, port)
         self._thread = threading.Thread(target=self._server.run, name="web")
         self.port = int(self._server.effective_port)
 
@@ -51,6 +49,29 @@ class WebServer:
     def finish(self) -> None:
         """Wait for the answers that are still being made."""
         self._server.task_dispatcher.shutdown()
+
+
+def _listener(app: WSGIApplication, port: int) -> Any:  # noqa: ANN401 - waitress has no types
+    try:
+        return create_server(
+            app,
+            host=LOOPBACK,
+            port=port,
+            threads=THREADS,
+            ident="",
+            # Event streams learn by it that their browser has gone.
+            channel_request_lookahead=1,
+            max_request_body_size=LARGEST_BODY,
+            connection_limit=CONNECTIONS,
+            channel_timeout=SILENCE,
+            cleanup_interval=CLEANING,
+            # `select` ends the loop at the first file handle above 1023.
+            asyncore_use_poll=True,
+        )
+    except OSError as e:
+        if e.errno != errno.EADDRINUSE:
+            raise
+        raise PortTaken(port=port) from e
 
 
 @contextmanager
@@ -77,6 +98,11 @@ def running(cabinet: Cabinet) -> Iterator[WebServer]:
 def screen_address(cabinet: Cabinet, web: WebServer, path: str = "/") -> str:
     """The address that the cabinet's own screen opens."""
     return f"http://{LOOPBACK}:{web.port}{path}?k={cabinet.screen_key}"
+
+
+def bare_address(web: WebServer) -> str:
+    """The same without its key, for where others may read it."""
+    return f"http://{LOOPBACK}:{web.port}/"
 
 
 def wait_for_end() -> None:

@@ -106,6 +106,7 @@ ERRORS = (
     N_("error.NotVisiting"),
     N_("error.OutOfService"),
     N_("error.PinLocked"),
+    N_("error.PortTaken"),
     N_("error.RandomIdentifier"),
     N_("error.Refusal"),
     N_("error.RevokedBadge"),

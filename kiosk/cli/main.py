@@ -18,7 +18,7 @@ from kiosk.cli.register import register
 from kiosk.cli.simulate import simulate
 from kiosk.cli.tables import print_table
 from kiosk.cli.texts import sentences, t
-from kiosk.daemon import running, screen_address, wait_for_end
+from kiosk.daemon import WebServer, bare_address, running, screen_address, wait_for_end
 from kiosk.demo import demonstration
 from kiosk.domain.errors import TrousseauError
 
@@ -41,6 +41,8 @@ _DESKTOPS: Final = ("DISPLAY", "WAYLAND_DISPLAY")
 @click.pass_context
 def kiosk(context: click.Context, data: Path, verbose: bool) -> None:
     """Everything below works on one data folder."""
+    # Database, journal and settings are for their owner, whatever makes them.
+    os.umask(0o077)
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
@@ -61,8 +63,15 @@ def init(folder: Path, node: str) -> None:
 def run(folder: Path) -> None:
     """Run the cabinet's service until it is told to stop."""
     with bootstrap.cabinet(config.read(folder)) as cabinet, running(cabinet) as web:
-        click.echo(t("cli.run.screen", address=screen_address(cabinet, web)))
+        click.echo(_where_to_look(cabinet, web))
         wait_for_end()
+
+
+def _where_to_look(cabinet: bootstrap.Cabinet, web: WebServer) -> str:
+    """The screen's address; its key is a secret, which does not belong in a service's log."""
+    if sys.stdout.isatty():
+        return t("cli.run.screen", address=screen_address(cabinet, web))
+    return t("cli.run.screen_without_key", address=bare_address(web), file=str(cabinet.settings.screen_key))
 
 
 @kiosk.command(help=t("cli.demo.help"))

@@ -9,12 +9,11 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from shutil import rmtree
 from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import uuid4
 
-from kiosk.bootstrap import SIMULATION, Cabinet, Store, cabinet, headquarters, initialise, opened_store
+from kiosk.bootstrap import SIMULATION, Cabinet, Store, cabinet, discard, headquarters, initialise, opened_store
 from kiosk.clock import SystemClock
 from kiosk.config import FILE, Settings, read
 from kiosk.daemon import WebServer, running
@@ -79,11 +78,12 @@ def prepare(folder: Path, screen_port: int, broker: BrokerAddress) -> Settings:
 
     Raises:
         NotADemo: the folder holds a real cabinet, which is never thrown away.
+        WriterBusy: a demonstration is running there.
     """
     if (folder / FILE).exists():
         if read(folder).cabinet.pins != "mock":
             raise NotADemo(folder=str(folder))
-        rmtree(folder)
+        discard(folder)
     settings = initialise(
         folder,
         NODE,

@@ -185,6 +185,10 @@ class NotADemo(TrousseauError):
     """The folder holds a real cabinet; the demonstration would throw it away."""
 
 
+class PortTaken(TrousseauError):
+    """Another program listens on the touchscreen's port."""
+
+
 class NotRunning(TrousseauError):
     """The command needs the running service, and it does not answer."""
 

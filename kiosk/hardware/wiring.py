@@ -135,8 +135,12 @@ class _Check:
 
     def names(self, table: Mapping[str, object], where: str, known: Collection[str]) -> None:
         for key in table:
-            if key not in known:
-                self.fault("unknown_key", f"{where}.{key}", next(iter(difflib.get_close_matches(key, known, 1)), ""))
+            if key in known:
+                continue
+            if close := difflib.get_close_matches(key, known, 1):
+                self.fault("unknown_key", f"{where}.{key}", close[0])
+            else:
+                self.fault("unknown_key_among", f"{where}.{key}", ", ".join(known))
 
     def pin(self, pin: object, where: str) -> None:
         # A bool is an int to Python, and no pin to anybody.

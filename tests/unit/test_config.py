@@ -77,7 +77,7 @@ def test_every_unknown_name_and_wrong_type_is_told_at_once_with_what_was_meant(t
         """,
     )
     assert sorted(found) == [
-        ("unknown_key", "broker.zzz", "host, port, protocol"),
+        ("unknown_key_among", "broker.zzz", "host, port, protocol"),
         ("unknown_key", "screen.prot", "port"),
         ("unknown_section", "cabinett", "cabinet"),
         ("wrong_type", "broker.host", "str"),
@@ -92,7 +92,7 @@ def test_a_value_that_cannot_be_is_told_beside_a_name_that_is_unknown(tmp_path: 
         ("unknown_key", "screen.prot"),
         ("wrong_type", "broker.port"),
         ("choice", "broker.protocol"),
-        ("unknown_section", "nothing"),
+        ("unknown_section_among", "nothing"),
     }
 
 

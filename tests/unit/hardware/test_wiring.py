@@ -57,8 +57,10 @@ def test_every_fault_of_both_files_is_reported_at_once(tmp_path: Path) -> None:
     ]
 
 
-def test_a_key_that_resembles_none_gets_no_suggestion(tmp_path: Path) -> None:
-    assert faults_of(tmp_path, FRONT + "zzz = 1\n") == [Fault("unknown_key", "pins.zzz", "")]
+def test_a_key_that_resembles_none_gets_the_list_of_those_that_there_are(tmp_path: Path) -> None:
+    assert faults_of(tmp_path, FRONT + "zzz = 1\n") == [
+        Fault("unknown_key_among", "pins.zzz", "lock, contact, buzzer, green, red, hooks")
+    ]
 
 
 def test_what_should_be_a_table_and_is_none_is_said(tmp_path: Path) -> None:
