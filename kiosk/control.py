@@ -70,7 +70,9 @@ class _Server(socketserver.ThreadingUnixStreamServer):
     block_on_close = True
 
     def __init__(self, address: str, handler: type[socketserver.BaseRequestHandler]) -> None:
+        self.stopping = threading.Event()
         self._open: set[socket.socket] = set()
+        self._sending: set[socket.socket] = set()
         self._lock = threading.Lock()
         super().__init__(address, handler)
 
@@ -85,32 +87,43 @@ class _Server(socketserver.ThreadingUnixStreamServer):
         super().shutdown_request(request)
 
     def say_farewell(self) -> None:
-        """Hear nobody any more; whoever has not taken what was said to them by the end of `FAREWELL` is hung up on."""
-        connections = self._shut(socket.SHUT_RD)
+        """Hear nobody any more; whoever takes no answer is hung up on after `FAREWELL`. A command's own time is not counted."""
+        self.stopping.set()
+        self._shut(self._open, socket.SHUT_RD)
         end = time.monotonic() + FAREWELL
-        while connections and time.monotonic() < end:
+        while self._open and time.monotonic() < end:
             time.sleep(0.02)
-            with self._lock:
-                connections = set(self._open)
-        self._shut(socket.SHUT_RDWR)
+        self._shut(self._sending, socket.SHUT_RDWR)
 
-    def _shut(self, how: int) -> set[socket.socket]:
+    def send(self, connection: socket.socket, line: bytes) -> None:
+        """Send, within a time."""
         with self._lock:
-            for connection in self._open:
+            self._sending.add(connection)
+        try:
+            connection.settimeout(FAREWELL if self.stopping.is_set() else SENDING)
+            connection.sendall(line)
+        finally:
+            with self._lock:
+                self._sending.discard(connection)
+
+    def _shut(self, connections: set[socket.socket], how: int) -> None:
+        with self._lock:
+            for connection in connections:
                 with suppress(OSError):  # it has gone by itself
                     connection.shutdown(how)
-            return set(self._open)
 
 
 def _handler(commands: Mapping[str, Command]) -> type[socketserver.BaseRequestHandler]:
     class Handler(socketserver.BaseRequestHandler):
+        server: _Server
+
         def handle(self) -> None:
             try:
                 line = _hear(self.request)
             except OSError:
                 log.info("a client asked for nothing")
                 return
-            client = _Client(self.request)
+            client = _Client(lambda answer: self.server.send(self.request, answer))
             client.answer(_run(commands, line, client.progress))
 
     return Handler
@@ -132,8 +145,8 @@ def _hear(connection: socket.socket) -> bytes:
 class _Client:
     """Whoever asked. Telling them is a courtesy: the command finishes even if they hear nothing."""
 
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
+    def __init__(self, send: Callable[[bytes], None]) -> None:
+        self._send_line = send
         self._listens = True
         self._told = 0.0
         self._untold: tuple[int, int] | None = None
@@ -158,8 +171,7 @@ class _Client:
         if not self._listens:
             return
         try:
-            self._connection.settimeout(SENDING)
-            self._connection.sendall(line)
+            self._send_line(line)
         except OSError:
             log.info("a client does not listen to its answer")
             self._listens = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -52,22 +53,26 @@ class WebServer:
 
 
 def _listener(app: WSGIApplication, port: int) -> Any:  # noqa: ANN401 - waitress has no types
+    return create_server(
+        app,
+        sockets=[_bound(port)],
+        threads=THREADS,
+        ident="",
+        # Event streams learn by it that their browser has gone.
+        channel_request_lookahead=1,
+        max_request_body_size=LARGEST_BODY,
+        connection_limit=CONNECTIONS,
+        channel_timeout=SILENCE,
+        cleanup_interval=CLEANING,
+        # `select` ends the loop at the first file handle above 1023.
+        asyncore_use_poll=True,
+    )
+
+
+def _bound(port: int) -> socket.socket:
+    """The port, ours; before waitress makes its threads, which it would leave behind where it cannot bind."""
     try:
-        return create_server(
-            app,
-            host=LOOPBACK,
-            port=port,
-            threads=THREADS,
-            ident="",
-            # Event streams learn by it that their browser has gone.
-            channel_request_lookahead=1,
-            max_request_body_size=LARGEST_BODY,
-            connection_limit=CONNECTIONS,
-            channel_timeout=SILENCE,
-            cleanup_interval=CLEANING,
-            # `select` ends the loop at the first file handle above 1023.
-            asyncore_use_poll=True,
-        )
+        return socket.create_server((LOOPBACK, port))
     except OSError as e:
         if e.errno != errno.EADDRINUSE:
             raise

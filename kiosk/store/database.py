@@ -123,9 +123,7 @@ def _engine(url: URL) -> Engine:
     # Parameters are hidden from errors, and so from logs: they hold PINs' hashes and what people signed.
     if url.get_backend_name() != "sqlite":
         return create_engine(url, hide_parameters=True)
-    engine = create_engine(
-        url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000}
-    )
+    engine = create_engine(url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000})
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
     return engine

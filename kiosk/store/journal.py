@@ -25,15 +25,13 @@ from kiosk.ledger.entry import NO_ENTRY, Entry, digest, seal, unseal
 from kiosk.services.codec import event_data, event_from
 from kiosk.services.ports import Clock, Reading, Recorded
 from kiosk.services.timestamps import timestamp
-from kiosk.store.database import Database, upsert
+from kiosk.store.database import Database
 from kiosk.store.register import Fold
 from kiosk.store.tables import LINES, documents, entries, meta
 
 #: Before the day this was written no clock can be right.
 EARLIEST = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
 PAGE = 2_000
-#: The name under which the time of the last entry with a believed clock is kept.
-LATEST = "latest"
 
 #: Statements of every act and of the relay, made once: making one anew costs more than SQLite takes to run it.
 _OF_STREAM = (entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream"))
@@ -64,7 +62,7 @@ class StoredJournal:
         with database.read() as connection:
             self.node = _meta(connection, "node")
             self.stream = _meta(connection, "stream")
-            self._latest = Timestamp(_meta(connection, LATEST, EARLIEST))
+            self._latest = _last_believed(connection, self.node, self.stream)
 
     @contextmanager
     def act(self, command: CommandId, actor: str) -> Iterator[ActTransaction]:
@@ -215,8 +213,6 @@ class ActTransaction:
             ],
         )
         self.lines.flush()
-        if self._origin.clock_set:
-            upsert(self._connection, meta, [{"name": LATEST, "value": self._time}])
 
     def _earlier(self) -> list[Recorded]:
         origin = self._origin
@@ -236,14 +232,24 @@ def _head(connection: Connection, node: str, stream: str) -> tuple[int, str]:
     return (0, NO_ENTRY) if row is None else (row.sequence, digest(row.body))
 
 
+def _last_believed(connection: Connection, node: str, stream: str) -> Timestamp:
+    """The time of the last entry whose clock was believed: no believed entry is earlier than one before it."""
+    newest_first = _LAST.limit(None).execution_options(yield_per=100)
+    for row in connection.execute(newest_first, {"node": node, "stream": stream}):
+        entry = unseal(row.body)
+        if entry.clock_set:
+            return Timestamp(entry.time)
+    return EARLIEST
+
+
 def _size(connection: Connection, node: str, stream: str) -> int:
     # The largest sequence number is the count: the triggers allow no gap. Counting rows would read them all.
     query = select(func.max(entries.c.sequence)).where(entries.c.node == node, entries.c.stream == stream)
     return connection.execute(query).scalar_one() or 0
 
 
-def _meta(connection: Connection, name: str, default: str | None = None) -> str:
-    value = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none() or default
+def _meta(connection: Connection, name: str) -> str:
+    value: str | None = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none()
     if value is None:
         raise NotInitialised(missing=name)
     return value

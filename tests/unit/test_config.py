@@ -77,8 +77,8 @@ def test_every_unknown_name_and_wrong_type_is_told_at_once_with_what_was_meant(t
         """,
     )
     assert sorted(found) == [
-        ("unknown_key_among", "broker.zzz", "host, port, protocol"),
         ("unknown_key", "screen.prot", "port"),
+        ("unknown_key_among", "broker.zzz", "host, port, protocol"),
         ("unknown_section", "cabinett", "cabinet"),
         ("wrong_type", "broker.host", "str"),
         ("wrong_type", "broker.port", "int"),

@@ -1,15 +1,20 @@
 """What the commands do, and what they say when they cannot."""
 
 import csv
+import socket
 import stat
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
-from kiosk.bootstrap import initialise
-from kiosk.config import FILE
+from kiosk.bootstrap import initialise, opened_store
+from kiosk.clock import SystemClock
+from kiosk.config import FILE, read
+from kiosk.demo import prepare
 from kiosk.domain.identifiers import ItemId
+from kiosk.mqtt.client import BrokerAddress
 from kiosk.services.front import EnterPin, Step
 from tests.building import House
 from tests.unit.cli.typing_commands import Terminal
@@ -33,6 +38,17 @@ def test_a_cabinet_is_made_once_with_keys_that_only_its_owner_reads(bare: Termin
     refused = bare.refused("init", "armoire-10")
     assert str(folder) in refused
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_everything_in_a_new_cabinet_is_its_owners_alone(bare: Terminal, tmp_path: Path) -> None:
+    bare.fine("init", "armoire-9")
+    assert open_to_others(tmp_path / "bare") == []
+
+
+def open_to_others(folder: Path) -> list[str]:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    assert len(files) > 4
+    return [path.name for path in files if stat.S_IMODE(path.stat().st_mode) != 0o600]
 
 
 @pytest.mark.parametrize("node", ["A", "Armoire 9", 'x"\n[screen]\nport = 1', "a" * 33, "été-1"])
@@ -104,6 +120,59 @@ def test_a_demonstration_does_not_throw_a_real_cabinet_away(bare: Terminal, tmp_
     before = (tmp_path / "bare" / "cabinet.db").read_bytes()
     assert str(tmp_path / "bare") in bare.refused("demo", "--port", "8080")
     assert (tmp_path / "bare" / "cabinet.db").read_bytes() == before
+
+
+@pytest.fixture
+def ends_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service that is told to stop as soon as it runs."""
+    monkeypatch.setattr(sys.modules["kiosk.cli.main"], "wait_for_end", lambda: None)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def a_demonstration(folder: Path, port: int) -> None:
+    prepare(folder, port, BrokerAddress("127.0.0.1", free_port(), "5"))
+
+
+@pytest.mark.usefixtures("ends_at_once")
+def test_the_screens_key_is_printed_on_a_terminal_only(
+    bare: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a_demonstration(tmp_path / "bare", free_port())
+    said = bare.fine("run")
+    assert (tmp_path / "bare" / "screen.key").read_text() not in said
+    assert str(tmp_path / "bare" / "screen.key") in said
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    said = bare.fine("run")
+    assert (tmp_path / "bare" / "screen.key").read_text() in said
+
+
+@pytest.mark.usefixtures("ends_at_once")
+def test_everything_of_a_demonstration_is_its_owners_alone(
+    bare: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    bare.fine("demo", "--port", str(free_port()))
+    assert open_to_others(tmp_path / "bare") == []
+
+
+def test_a_port_that_is_taken_is_told(bare: Terminal, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = int(listener.getsockname()[1])
+        a_demonstration(tmp_path / "bare", port)
+        assert str(port) in bare.refused("run")
+
+
+def test_a_running_demonstration_is_not_deleted(bare: Terminal, tmp_path: Path) -> None:
+    a_demonstration(tmp_path / "bare", 8080)
+    before = {path.name for path in (tmp_path / "bare").iterdir()}
+    with opened_store(read(tmp_path / "bare"), SystemClock()):
+        assert str(tmp_path / "bare") in bare.refused("demo", "--port", "8080")
+        assert before <= {path.name for path in (tmp_path / "bare").iterdir()}
 
 
 def test_a_file_that_is_not_there_is_no_traceback(terminal: Terminal) -> None:

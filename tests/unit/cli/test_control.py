@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from kiosk import control
 from kiosk.control import Command, ControlServer, Progress, call
 from kiosk.domain.errors import BadImport, NotRunning, TrousseauError, WrongPin
 
@@ -59,6 +60,7 @@ def test_progress_is_told_while_the_work_goes_on(tmp_path: Path) -> None:
     def work(_: Mapping[str, Any], progress: Progress) -> str:
         for done in range(1, 4):
             progress(done, 3)
+            time.sleep(0.15)
         return "done"
 
     told: list[tuple[int, int]] = []
@@ -193,3 +195,99 @@ def test_a_folder_may_be_deeper_than_a_sockets_address_has_room_for(tmp_path: Pa
     assert len(str(deep)) > 200
     with serving(deep / "control.sock", {"echo": echo}) as path:
         assert call(path, "echo") == {}
+
+
+# ---- clients that do nothing
+
+
+@contextmanager
+def asking(path: Path, line: bytes = b"") -> Iterator[socket.socket]:
+    """A client that has said this, and nothing since."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(20)
+        connection.connect(str(path))
+        connection.sendall(line)
+        yield connection
+
+
+CHATTER = b'{"command": "chatter", "arguments": {}}\n'
+
+
+def test_a_service_stops_at_once_although_clients_are_silent(tmp_path: Path) -> None:
+    server = ControlServer(tmp_path / "s", {"echo": echo})
+    server.start()
+    with asking(tmp_path / "s"), asking(tmp_path / "s", b'{"command"'):
+        assert call(tmp_path / "s", "echo") == {}
+        began = time.monotonic()
+        server.stop()
+    assert time.monotonic() - began < 2
+
+
+def test_a_service_stops_soon_although_a_client_does_not_take_its_answer(tmp_path: Path) -> None:
+    going = threading.Event()
+
+    def chatter(_: Mapping[str, Any], __: Progress) -> str:
+        going.set()
+        return "x" * 4_000_000
+
+    server = ControlServer(tmp_path / "s", {"chatter": chatter})
+    server.start()
+    with asking(tmp_path / "s", CHATTER):
+        assert going.wait(20)
+        began = time.monotonic()
+        server.stop()
+    assert time.monotonic() - began < 3
+
+
+def test_a_client_that_says_too_little_is_hung_up_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "HEARING", 0.3)
+    with serving(tmp_path / "s", {}) as path, asking(path) as connection:
+        began = time.monotonic()
+        assert connection.recv(1) == b""
+    assert time.monotonic() - began < 5
+
+
+def test_a_request_without_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "LONGEST", 100_000)
+    with serving(tmp_path / "s", {}) as path, asking(path, b"x" * 100_000) as connection:
+        assert b"error" in connection.recv(1000)
+
+
+def test_a_client_that_stops_reading_does_not_hold_its_command_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(control, "SENDING", 0.2)
+    monkeypatch.setattr(control, "BETWEEN_PROGRESS", 0)
+    finished = threading.Event()
+
+    def chatter(_: Mapping[str, Any], progress: Progress) -> None:
+        for done in range(100_000):
+            progress(done, 100_000)
+        finished.set()
+
+    with serving(tmp_path / "s", {"chatter": chatter}) as path, asking(path, CHATTER):
+        assert finished.wait(20)
+
+
+def test_progress_is_told_now_and_then_and_the_last_always(tmp_path: Path) -> None:
+    def work(_: Mapping[str, Any], progress: Progress) -> None:
+        for done in range(5_000):
+            progress(done, 10_000)
+
+    told: list[int] = []
+    with serving(tmp_path / "s", {"work": work}) as path:
+        call(path, "work", lambda done, _: told.append(done))
+    assert told[-1] == 4_999
+    assert len(told) < 50
+
+
+def test_an_error_about_what_is_no_text_still_comes_back(tmp_path: Path) -> None:
+    def refuse(arguments: Mapping[str, Any], _: Progress) -> None:
+        raise WrongPin(name=arguments["name"])
+
+    with serving(tmp_path / "s", {"refuse": refuse, "echo": echo}) as path:
+        with pytest.raises(WrongPin) as refused:
+            call(path, "refuse", name="\udcff")
+        assert refused.value.values == {}
+        with pytest.raises(TrousseauError):
+            call(path, "echo", name="\udcff")

@@ -1,5 +1,6 @@
 """Somebody at a terminal: commands typed in this process, and what they printed."""
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +31,14 @@ class Terminal:
         self._patch.setenv("COLUMNS", "1000")
         self._capsys.readouterr()
         status = 0
+        # A command runs in a process of its own; here its mask must not outlast it.
+        mask = os.umask(0o022)
         try:
             main()
         except SystemExit as e:
             status = int(e.code or 0)
+        finally:
+            os.umask(mask)
         said = self._capsys.readouterr()
         return Said(said.out, said.err, status)
 

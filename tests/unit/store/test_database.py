@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from kiosk.bootstrap import opened_store, reading_register
 from kiosk.clock import SystemClock
@@ -157,3 +158,11 @@ def test_a_writer_waits_for_another_of_its_process_longer_than_sqlite_would(
         folded.set()
         other.join()
         database.close()
+
+
+def test_an_error_of_the_database_does_not_tell_what_was_written(tmp_path: Path) -> None:
+    database = Database(tmp_path / "a.db", CABINET, gapless=True)
+    with pytest.raises(IntegrityError) as refused, database.write() as connection:
+        connection.execute(text("INSERT INTO entries (node) VALUES (:node)"), {"node": "secret"})
+    database.close()
+    assert "secret" not in str(refused.value)
