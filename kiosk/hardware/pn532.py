@@ -31,6 +31,9 @@ _SET_BAUD_115200: Final = bytes.fromhex("0000ff03fdd410041800")
 _BAUD_SET: Final = bytes.fromhex("0000ff02fed5111a00")
 #: Milliseconds. A chip acknowledges within 15; a USB adapter on a Raspberry Pi may keep its first bytes back for a second.
 _PATIENCE: Final = 100.0
+#: Seconds. nfcpy gives an acknowledgement 0.1 s, which a busy host can miss although the chip was in time; a chip that is mute
+#: is found a little later, and nothing is lost by that.
+_LEAST: Final = 0.4
 _USB_PATIENCE: Final = 1_500.0
 
 #: nfcpy's short names: `USB0` is /dev/ttyUSB0.
@@ -77,7 +80,7 @@ class SteadyPort:
             OSError: ETIMEDOUT when nothing came, EIO when the frame broke off or the line is lost.
         """
         with _as_os_error():
-            self._line.timeout = max(timeout / 1000, 0.05)
+            self._line.timeout = max(timeout / 1000, _LEAST)
             frame = bytearray(self._line.read(6))
             if not frame:
                 raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
