@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 from kiosk.ledger.errors import BadEntry
 
@@ -21,6 +22,8 @@ NO_ENTRY: Final = "0" * 64
 _TEXTS: Final = ("id", "type", "subject", "time", "prev", "monotonic", "bootid", "clock", "actor", "command")
 #: RFC 8785 §3.2.2.3: integers from here on are not exact everywhere.
 _EXACT: Final = 2**53
+#: An entry is some 700 bytes; nothing in the schemas could make one this large.
+LARGEST_ENTRY: Final = 64 * 1024
 MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
@@ -58,7 +61,7 @@ def digest(body: bytes) -> str:
 
 
 def schema(type_: str) -> str:
-    """The name of the JSON Schema of an event type, in `docs/asyncapi.yaml`."""
+    """The name of the JSON Schema of the data of an event type, in `docs/schemas/`."""
     return f"urn:trousseau:event:{type_}"
 
 
@@ -123,6 +126,35 @@ def unseal(body: bytes) -> Entry:
     return entry
 
 
+class Link(NamedTuple):
+    """What makes an entry a link of the chain."""
+
+    id: str
+    prev: str
+
+
+def link(body: bytes) -> Link:
+    """Read only an entry's place in the chain, at a third of what `unseal` costs; takes and refuses the same bytes.
+
+    The attributes around `data` are the same in every entry: two patterns know their canonical form. `data` is read and
+    written again. What the patterns do not know, such as an escape in a subject, is left to `unseal`.
+
+    Raises:
+        BadEntry: as `unseal`.
+    """
+    try:
+        text = body.decode("utf-8")
+        if before := _BEFORE_DATA.match(text):
+            data, end = _STRICT.raw_decode(text, before.end())
+            after = _AFTER_DATA.fullmatch(text, end)
+            if after and _CANONICAL.encode(data) == text[before.end() : end]:
+                return Link(after["id"], after["prev"])
+    except (ValueError, RecursionError) as e:
+        raise BadEntry(reason=type(e).__name__) from e
+    entry = unseal(body)
+    return Link(entry.id, entry.prev)
+
+
 # What the canonical form does not know (module docstring) would be written differently by other programs, so it is no entry.
 
 
@@ -144,4 +176,20 @@ def _no_number(text: str) -> NoReturn:
 
 _STRICT: Final = json.JSONDecoder(
     object_hook=_ascii_keys, parse_int=_exact, parse_float=_no_number, parse_constant=_no_number
+)
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+#: A string that needs no escape (RFC 8785 §3.2.2.2), and the same without what separates the parts of an id.
+_TEXT: Final = r'[^"\\\x00-\x1f]*+'
+_PART: Final = r'[^":\\\x00-\x1f]*+'
+_DIGITS: Final = "(?:0|[1-9][0-9]{0,18})"
+_BEFORE_DATA: Final = re.compile(
+    rf'{{"actor":"{_TEXT}","bootid":"{_TEXT}","clock":"(?:un)?set","command":"{_TEXT}","data":(?={{)'
+)
+_AFTER_DATA: Final = re.compile(
+    r',"datacontenttype":"application/json"'
+    rf',"dataschema":"urn:trousseau:event:(?P<type>{_TEXT})"'
+    rf',"id":"(?P<id>(?P<node>{_PART}):{_PART}:(?P<sequence>{_DIGITS}))","monotonic":"{_DIGITS}","prev":"(?P<prev>{_TEXT})"'
+    r',"sequence":"(?P=sequence)","source":"/nodes/(?P=node)","specversion":"1\.0"'
+    rf',"subject":"{_TEXT}","time":"{_TEXT}","type":"(?P=type)"}}'
 )

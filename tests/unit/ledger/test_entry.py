@@ -1,13 +1,14 @@
 """One event, one byte string: canonical by RFC 8785, chained, and nothing else is an entry."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.ledger.entry import NO_ENTRY, Entry, digest, schema, seal, unseal
+from kiosk.ledger.entry import NO_ENTRY, Entry, Link, digest, link, schema, seal, unseal
 from kiosk.ledger.errors import BadEntry
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30)
@@ -141,6 +142,8 @@ GARBAGE: dict[str, bytes] = {
 def test_anything_else_is_no_entry(what: str) -> None:
     with pytest.raises(BadEntry):
         unseal(GARBAGE[what])
+    with pytest.raises(BadEntry):
+        link(GARBAGE[what])
 
 
 @settings(max_examples=200, deadline=None)
@@ -148,6 +151,41 @@ def test_anything_else_is_no_entry(what: str) -> None:
 def test_garbage_is_refused_and_nothing_else_happens(body: bytes) -> None:
     with pytest.raises(BadEntry):
         unseal(body)
+    with pytest.raises(BadEntry):
+        link(body)
+
+
+@settings(max_examples=200, deadline=None)
+@given(ENTRIES)
+def test_a_link_is_read_from_every_entry(entry: Entry) -> None:
+    assert link(seal(entry)) == (entry.id, entry.prev)
+
+
+def link_or_none(body: bytes) -> tuple[str, str] | None:
+    try:
+        return link(body)
+    except BadEntry:
+        return None
+
+
+def unsealed_link_or_none(body: bytes) -> tuple[str, str] | None:
+    try:
+        entry = unseal(body)
+    except BadEntry:
+        return None
+    return Link(entry.id, entry.prev)
+
+
+@settings(max_examples=1_000, deadline=None)
+@given(
+    st.integers(0, len(seal(AN_ENTRY)) - 1),
+    st.sampled_from(list(b'0-1.eE+a":{}[],\\\x00\x1f\x7f \n\xc3\xff')),
+    st.booleans(),
+)
+def test_a_link_is_read_from_nothing_but_an_entry(position: int, byte: int, insert: bool) -> None:
+    body = seal(AN_ENTRY)
+    changed = body[:position] + bytes([byte]) + body[position if insert else position + 1 :]
+    assert link_or_none(changed) == unsealed_link_or_none(changed)
 
 
 @settings(max_examples=100, deadline=None)
@@ -173,6 +211,34 @@ def with_data(text: str) -> bytes:
 def test_a_value_that_other_programs_would_write_differently_is_refused(text: str) -> None:
     with pytest.raises(BadEntry):
         unseal(with_data(text))
+    with pytest.raises(BadEntry):
+        link(with_data(text))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        '{"a":1,"a":1}',
+        '{"b":1,"a":1}',
+        '{"a": 1}',
+        '{"a":-0}',
+        '{"a":"\\u0041"}',
+        '{"a":"\\/"}',
+        '{"a":{"b":1,"b":2}}',
+        '{"a":1},"data":{"a":2}',
+        '{"a":1},"datacontenttype":"text/plain"',
+    ],
+)
+def test_data_in_another_spelling_is_refused(data: str) -> None:
+    body = seal(replace(AN_ENTRY, data={})).replace(b'"data":{}', f'"data":{data}'.encode())
+    assert json.loads(body)["data"]
+    assert link_or_none(body) is unsealed_link_or_none(body) is None
+
+
+def test_numbers_of_any_length_are_read_the_same_by_both() -> None:
+    for digits in (1, 18, 19, 20, 4_300, 4_301):
+        body = seal(AN_ENTRY).replace(b'"monotonic":"9123456789012345"', b'"monotonic":"%s"' % (b"9" * digits))
+        assert link_or_none(body) == unsealed_link_or_none(body)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "9007199254740991", "null", "true", "[]", '{"a":[1]}', '"\U0001f511"'])
