@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import os
 import secrets
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -16,36 +15,56 @@ from shutil import rmtree
 from typing import Any, Final, cast
 from wsgiref.types import WSGIApplication
 
+from kiosk import keys
 from kiosk.clock import SystemClock
 from kiosk.commands import commands
-from kiosk.config import FILE, Settings, read
+from kiosk.config import FILE, Settings, masked, read
 from kiosk.control import Command
 from kiosk.domain.access_means import Place
-from kiosk.domain.errors import AlreadyInitialised, NotInitialised
+from kiosk.domain.errors import (
+    AlreadyInitialised,
+    CentralDatabaseFailed,
+    ForeignKey,
+    NotInitialised,
+    StorageFailed,
+)
 from kiosk.domain.identifiers import ItemId
 from kiosk.hardware.assembly import Hardware, simulated, wired
 from kiosk.hardware.readers import NfcReader
 from kiosk.hardware.simulated.cabinet import SimulatedCabinet, TagSpec
 from kiosk.hardware.wiring import Wiring, load_wiring
+from kiosk.hq import quarantine
+from kiosk.hq.receipts import CentralReceipts
 from kiosk.hq.register import CentralRegister
 from kiosk.hq.subscriber import Subscriber
+from kiosk.hq.witness import SigningWitness
+from kiosk.ledger.checkpoint import WITNESS, origin
+from kiosk.ledger.note import Kind, VerifierKey
 from kiosk.mqtt.client import BrokerAddress
 from kiosk.mqtt.relay import Relay
+from kiosk.mqtt.tls import context
 from kiosk.papers.signature import PillowSignatures
 from kiosk.services.counter import Counter, Inbox, ear
 from kiosk.services.custody import CustodyService
 from kiosk.services.desk import Desk
 from kiosk.services.equipment import Equipment
 from kiosk.services.fingerprints import Fingerprints
+from kiosk.services.heads import Heads
 from kiosk.services.imports import ImportService
 from kiosk.services.pins import PinService
-from kiosk.services.ports import Clock, Headquarters, Simulation, Sink
-from kiosk.store.central import CENTRAL
+from kiosk.services.ports import Clock, Simulation, Sink
+from kiosk.services.receipts import JournalReceipts
+from kiosk.services.timestamps import timestamp
+from kiosk.store import enrolment
+from kiosk.store.central import CentralStore
 from kiosk.store.database import Database, one_writer
+from kiosk.store.enrolment import Enrolment
 from kiosk.store.journal import StoredJournal, found_journal
 from kiosk.store.local import LocalStore
 from kiosk.store.register import StoredRegister
-from kiosk.store.tables import CABINET
+from kiosk.store.stream import Stored
+from kiosk.store.supervision import Supervision
+from kiosk.store.tables import CABINET, HEADQUARTERS
 from web import Demo, Services, create_app
 
 #: What ships with the project for the Raspberry Pi; used unless the settings name other files.
@@ -54,10 +73,12 @@ VERSION: Final = version("trousseau")
 
 #: The tags of a simulated cabinet, one a line.
 SIMULATION: Final = "simulation.csv"
-_LOCK: Final = "writer.lock"
+LOCK: Final = "writer.lock"
 _UID_KEY: Final = "uid.key"
 _BADGE_KEY: Final = "badge.key"
 _KEY_BYTES: Final = {_UID_KEY: 32, _BADGE_KEY: 16}
+#: What headquarters has to be told; its values are those in force without them.
+_HEADQUARTERS_SETTINGS: Final = '[broker]\nhost = "127.0.0.1"\n\n[headquarters]\ndatabase = ""\n'
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +91,9 @@ class Store:
     fingerprints: Fingerprints
     imports: ImportService
     pins: PinService
+    relay: Relay
     custody: CustodyService
+    receipts: JournalReceipts
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +102,20 @@ class Cabinet:
 
     settings: Settings
     store: Store
-    relay: Relay
     counter: Counter
     readers: tuple[NfcReader, ...]
     app: WSGIApplication
     screen_key: str
     commands: Mapping[str, Command]
     simulation: Simulation | None
+
+
+@dataclass(frozen=True, slots=True)
+class Central:
+    """Headquarters at work, as the demonstration looks into it."""
+
+    register: CentralRegister
+    receipts: CentralReceipts
 
 
 # ---- a new cabinet
@@ -109,14 +139,28 @@ def initialise(folder: Path, node: str, *, pins: str = "lgpio", settings: str = 
         (folder / FILE).unlink()
         raise
     for name, length in _KEY_BYTES.items():
-        _write_secret(folder / name, secrets.token_bytes(length))
-    with one_writer(folder / _LOCK):
+        keys.write_secret(folder / name, secrets.token_bytes(length))
+    stream = str(uuid.uuid4())
+    with one_writer(folder / LOCK):
         database = _cabinet_database(made)
         try:
-            found_journal(database, node, str(uuid.uuid4()))
+            found_journal(database, node, stream)
         finally:
             database.close()
+    keys.make(folder, keys.LOG_KEY, origin(node, stream), Kind.ED25519)
     return made
+
+
+def initialise_headquarters(folder: Path) -> None:
+    """Make headquarters' signing key, and its settings where there are none.
+
+    Raises:
+        KeyExists: there is one, and cabinets trust it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    keys.make(folder, keys.WITNESS_KEY, WITNESS, Kind.COSIGNATURE)
+    if not (folder / FILE).exists():
+        (folder / FILE).write_text(_HEADQUARTERS_SETTINGS, encoding="utf-8")
 
 
 def discard(folder: Path) -> None:
@@ -125,14 +169,8 @@ def discard(folder: Path) -> None:
     Raises:
         WriterBusy: its service is running.
     """
-    with one_writer(folder / _LOCK):
+    with one_writer(folder / LOCK):
         rmtree(folder)
-
-
-def _write_secret(path: Path, secret: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(secret)
 
 
 def _cabinet_database(settings: Settings) -> Database:
@@ -153,22 +191,51 @@ def opened_store(settings: Settings, clock: Clock) -> Iterator[Store]:
     if not settings.database.exists():
         raise NotInitialised(folder=str(settings.folder))
     with ExitStack() as stack:
-        stack.enter_context(one_writer(settings.folder / _LOCK))
+        stack.enter_context(one_writer(settings.folder / LOCK))
         database = _cabinet_database(settings)
         stack.callback(database.close)
         journal = StoredJournal(database, clock)
+        # A restore may have been cut short after its new database was in place.
+        keys.take_up(settings.folder, journal.stream)
         register, local = StoredRegister(database, journal.node), LocalStore(database)
         fingerprints = Fingerprints((settings.folder / _UID_KEY).read_bytes())
-        imports = ImportService(journal, register, fingerprints)
+        heads = _heads(settings, journal)
+        relay = Relay(journal, local, broker(settings), VERSION, heads)
         yield Store(
             journal,
             register,
             local,
             fingerprints,
-            imports,
+            ImportService(journal, register, fingerprints),
             PinService(local),
-            CustodyService(journal, PillowSignatures()),
+            relay,
+            CustodyService(journal, PillowSignatures(), relay),
+            JournalReceipts(journal, local, heads),
         )
+
+
+def _heads(settings: Settings, journal: StoredJournal) -> Heads:
+    name, own = origin(journal.node, journal.stream), keys.secret(settings.folder, keys.LOG_KEY)
+    if any(key.verifier.name != name for key in own):
+        raise ForeignKey(path=str(settings.folder / keys.LOG_KEY))
+    return Heads(name, own, keys.Trust(settings.folder))
+
+
+@contextmanager
+def reading_receipts(settings: Settings) -> Iterator[JournalReceipts]:
+    """Make receipts and exports beside the running service.
+
+    Raises:
+        NotInitialised: there is no journal yet.
+    """
+    if not settings.database.exists():
+        raise NotInitialised(folder=str(settings.folder))
+    database = Database(settings.database, (), gapless=True, read_only=True)
+    try:
+        journal = StoredJournal(database, SystemClock())
+        yield JournalReceipts(journal, LocalStore(database), _heads(settings, journal))
+    finally:
+        database.close()
 
 
 @contextmanager
@@ -188,40 +255,126 @@ def reading_register(settings: Settings) -> Iterator[StoredRegister]:
 
 
 @contextmanager
-def central_register(settings: Settings) -> Iterator[StoredRegister]:
-    """Open headquarters' register to read it."""
-    database = Database(settings.central_database, CENTRAL, gapless=False)
-    try:
-        yield StoredRegister(database, None)
-    finally:
-        database.close()
+def central_database(settings: Settings) -> Iterator[Database]:
+    """Open headquarters' database for a command.
+
+    Raises:
+        CentralDatabaseFailed: it does not answer, or does not let us make our tables.
+    """
+    with _central_errors(settings):
+        database = _central_database(settings)
+        try:
+            yield database
+        finally:
+            database.close()
+
+
+def _central_database(settings: Settings) -> Database:
+    return Database(settings.central_database, HEADQUARTERS, gapless=False)
 
 
 @contextmanager
-def headquarters(settings: Settings, address: BrokerAddress) -> Iterator[CentralRegister]:
-    """Run headquarters: keep what every cabinet sends for as long as the block runs."""
-    database = Database(settings.central_database, CENTRAL, gapless=False)
+def _central_errors(settings: Settings) -> Iterator[None]:
     try:
-        subscriber = Subscriber(database, address)
+        yield
+    except StorageFailed as e:
+        # What the driver says of it: the server's own words name the remedy best.
+        reason = str(getattr(e.__cause__, "orig", e)).partition("\n")[0]
+        raise CentralDatabaseFailed(database=masked(str(settings.central_database)), reason=reason) from e
+
+
+def enrol_cabinet(settings: Settings, public: Iterable[VerifierKey]) -> Enrolment:
+    """Let a cabinet in at headquarters by the public keys that its journal is signed with now; no other counts any more."""
+    with central_database(settings) as database:
+        return enrolment.enrol(database, public, timestamp(SystemClock().now().time))
+
+
+def close_log(settings: Settings, origin: str) -> Sequence[VerifierKey]:
+    """Take in nothing more of a journal at headquarters; returns the keys that count no longer.
+
+    Raises:
+        NotLetIn: there is no such journal, or it is closed already.
+    """
+    with central_database(settings) as database:
+        return enrolment.close_log(database, origin, timestamp(SystemClock().now().time))
+
+
+def verifier_keys(settings: Settings) -> Sequence[VerifierKey]:
+    """What a verifier needs: the keys of every journal that was let in, and headquarters' own; former ones too."""
+    with central_database(settings) as database:
+        return [*enrolment.every_log_key(database), *keys.witnesses(keys.public(settings.folder))]
+
+
+@contextmanager
+def supervision(settings: Settings) -> Iterator[Supervision]:
+    """Look after headquarters: cabinets, alarms, quarantine."""
+    with central_database(settings) as database:
+        yield Supervision(database)
+
+
+def release(settings: Settings, id_: int) -> Stored:
+    """Place a message of the quarantine as if it had come now.
+
+    Raises:
+        KeyMissing: headquarters has no signing key.
+        NotQuarantined, NotPlaced: as in `kiosk.hq.quarantine.release`.
+    """
+    witness = SigningWitness(keys.secret(settings.folder, keys.WITNESS_KEY))
+    at = timestamp(SystemClock().now().time)
+    with central_database(settings) as database:
+        return quarantine.release(CentralStore(database, witness), Supervision(database), id_, at)
+
+
+@contextmanager
+def central_receipts(settings: Settings) -> Iterator[CentralReceipts]:
+    """Make receipts and exports from headquarters' copy."""
+    with central_database(settings) as database:
+        yield CentralReceipts(database)
+
+
+@contextmanager
+def central_register(settings: Settings) -> Iterator[StoredRegister]:
+    """Open headquarters' register to read it."""
+    with central_database(settings) as database:
+        yield StoredRegister(database, None)
+
+
+@contextmanager
+def headquarters(settings: Settings, address: BrokerAddress) -> Iterator[Central]:
+    """Run headquarters: keep what every cabinet sends for as long as the block runs.
+
+    Raises:
+        KeyMissing: headquarters has no signing key.
+        CentralDatabaseFailed: its database does not answer when it starts; later it is waited for.
+    """
+    witness = SigningWitness(keys.secret(settings.folder, keys.WITNESS_KEY))
+    with _central_errors(settings):
+        database = _central_database(settings)
+    with closing(database):
+        subscriber = Subscriber(database, address, witness)
         subscriber.start()
         try:
-            yield CentralRegister(database, lambda: subscriber.online)
+            yield Central(CentralRegister(database, lambda: subscriber.online), CentralReceipts(database))
         finally:
             subscriber.stop()
-    finally:
-        database.close()
 
 
 def broker(settings: Settings) -> BrokerAddress:
-    """Where the broker is."""
-    return BrokerAddress(settings.broker.host, settings.broker.port, cast(Any, settings.broker.protocol))
+    """Where the broker is, and how it and we prove who we are.
+
+    Raises:
+        BadSettings: a file holds no certificate or key that can be used.
+    """
+    given = settings.broker
+    tls = context(given.ca, given.certificate, given.key) if given.ca else None
+    return BrokerAddress(given.host, given.port, cast(Any, given.protocol), tls)
 
 
 # ---- the cabinet
 
 
 @contextmanager
-def cabinet(settings: Settings, central: Headquarters | None = None) -> Iterator[Cabinet]:
+def cabinet(settings: Settings, central: Central | None = None) -> Iterator[Cabinet]:
     """Build the cabinet that the settings describe; nothing has started yet. Its parts are let go in reverse order."""
     clock = SystemClock()
     with ExitStack() as stack:
@@ -239,17 +392,16 @@ def cabinet(settings: Settings, central: Headquarters | None = None) -> Iterator
             door=hardware.door,
             hooks=hardware.hooks,
             signals=hardware.signals,
+            witness=store.relay,
         )
         counter = Counter(Desk(equipment), clock, inbox)
-        relay = Relay(store.journal, store.local, broker(settings), VERSION)
-        store.journal.committed = relay.wake
+        store.journal.committed = store.relay.wake
         key = secrets.token_urlsafe(24)
-        _write_secret(settings.screen_key, key.encode("ascii"))
-        demo = Demo(hardware.simulation, central) if hardware.simulation and central else None
+        keys.write_secret(settings.screen_key, key.encode("ascii"))
+        demo = _demo(settings, hardware.simulation, central) if hardware.simulation and central else None
         yield Cabinet(
             settings=settings,
             store=store,
-            relay=relay,
             counter=counter,
             readers=hardware.readers,
             app=create_app(Services(counter, store.register, key, demo)),
@@ -257,6 +409,11 @@ def cabinet(settings: Settings, central: Headquarters | None = None) -> Iterator
             commands=commands(store.register, store.pins, store.imports, store.journal.refold, hardware.simulation),
             simulation=hardware.simulation,
         )
+
+
+def _demo(settings: Settings, simulation: Simulation, central: Central) -> Demo:
+    believed = (settings.folder / keys.VERIFIER_KEYS).read_text(encoding="utf-8")
+    return Demo(simulation, central.register, central.receipts, believed)
 
 
 def wires(settings: Settings) -> Wiring:

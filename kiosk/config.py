@@ -23,6 +23,7 @@ PROTOCOLS: Final = ("5", "3.1.1")
 #: Between the user's name and the host, or as a parameter of its own; in a URL that may be malformed.
 _PASSWORD: Final = re.compile(r"(://[^:@/]*:)[^@]+(?=@)|([?&]password=)[^&]*")
 PIN_FACTORIES: Final = ("lgpio", "mock")
+_TLS: Final = ("ca", "certificate", "key")
 
 
 class CabinetSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +47,9 @@ class BrokerSettings(msgspec.Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 1883
     protocol: str = "5"
+    ca: str = ""
+    certificate: str = ""
+    key: str = ""
 
 
 class HeadquartersSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,13 +180,22 @@ def _wrong_values(settings: _WithDefaults) -> Iterator[Fault]:
         yield ("port", "broker.port", str(broker.port))
     if broker.protocol not in PROTOCOLS:
         yield ("choice", "broker.protocol", ", ".join(PROTOCOLS))
-    for name in ("pins_file", "readers_file"):
-        path = getattr(cabinet, name)
-        if path and not Path(path).is_file():
-            yield ("no_file", f"cabinet.{name}", path)
+    yield from _missing_files("cabinet", cabinet, "pins_file", "readers_file")
+    yield from _missing_files("broker", broker, *_TLS)
+    # Without an authority nothing says whom to believe; a certificate without its key proves nothing, nor the other way round.
+    for name, needed_by in (("ca", _TLS), ("certificate", ("key",)), ("key", ("certificate",))):
+        if not getattr(broker, name) and any(getattr(broker, other) for other in needed_by):
+            yield ("missing", f"broker.{name}", "")
     url = settings.headquarters.database
     if url and not url.startswith(("sqlite:///", "postgresql+psycopg://")):
         yield ("database", "headquarters.database", masked(url))
+
+
+def _missing_files(section: str, settings: msgspec.Struct, *names: str) -> Iterator[Fault]:
+    for name in names:
+        path = getattr(settings, name)
+        if path and not Path(path).is_file():
+            yield ("no_file", f"{section}.{name}", path)
 
 
 def masked(url: str) -> str:

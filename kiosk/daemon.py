@@ -86,8 +86,8 @@ def running(cabinet: Cabinet) -> Iterator[WebServer]:
         web = WebServer(cabinet.app, cabinet.settings.screen.port)
         control = ControlServer(cabinet.settings.control, cabinet.commands)
         stack.callback(web.finish)
-        cabinet.relay.start()
-        stack.callback(cabinet.relay.stop)
+        cabinet.store.relay.start()
+        stack.callback(cabinet.store.relay.stop)
         cabinet.counter.start()
         stack.callback(cabinet.counter.stop)
         for reader in cabinet.readers:

@@ -13,7 +13,19 @@ from tempfile import TemporaryDirectory
 from typing import Final
 from uuid import uuid4
 
-from kiosk.bootstrap import SIMULATION, Cabinet, Store, cabinet, discard, headquarters, initialise, opened_store
+from kiosk import keys
+from kiosk.bootstrap import (
+    SIMULATION,
+    Cabinet,
+    Store,
+    cabinet,
+    discard,
+    enrol_cabinet,
+    headquarters,
+    initialise,
+    initialise_headquarters,
+    opened_store,
+)
 from kiosk.clock import SystemClock
 from kiosk.config import FILE, Settings, read
 from kiosk.daemon import WebServer, running
@@ -90,6 +102,9 @@ def prepare(folder: Path, screen_port: int, broker: BrokerAddress) -> Settings:
         pins="mock",
         settings=f'\n[screen]\nport = {screen_port}\n\n[broker]\nport = {broker.port}\nprotocol = "{broker.protocol}"\n',
     )
+    initialise_headquarters(folder)
+    enrol_cabinet(settings, keys.own(folder, keys.LOG_KEY))
+    keys.trust(folder, keys.own(folder, keys.WITNESS_KEY))
     _write_tags(folder / SIMULATION)
     clock = PastClock()
     with opened_store(settings, clock) as store:

@@ -137,6 +137,46 @@ class HandRefused(Refusal):
     """The simulated hand cannot do that: the door is shut, the hook is taken, …; `kind` says which."""
 
 
+class HistoryRefused(Refusal):
+    """Headquarters has refused this cabinet's journal, with its signature; nothing is taken until that is cleared up."""
+
+
+class JournalBehind(Refusal):
+    """This cabinet's journal is shorter than what headquarters has seen of it; nothing is taken until it is restored."""
+
+
+class JournalUnconfirmed(Refusal):
+    """This journal was restored, and headquarters has not let the new one in; nothing is taken until it has."""
+
+
+class NoSuchEntry(TrousseauError):
+    """The ledger holds no entry of this number."""
+
+
+class HeadquartersSilent(TrousseauError):
+    """Headquarters does not answer; nothing was changed."""
+
+
+class NothingToRestore(TrousseauError):
+    """Headquarters has nothing of this cabinet that it has cosigned; nothing was changed."""
+
+
+class BadCopy(TrousseauError):
+    """What came as headquarters' copy is not what headquarters has signed; nothing was changed."""
+
+
+class NoVerifierKeys(TrousseauError):
+    """There are no public keys to check a proof with."""
+
+
+class NotLetIn(TrousseauError):
+    """Headquarters takes nothing in of a journal of this name."""
+
+
+class NoSuchLog(TrousseauError):
+    """Headquarters has cosigned nothing of this cabinet."""
+
+
 class OutOfService(TrousseauError):
     """The cabinet has stopped because it could not keep its record."""
 
@@ -149,8 +189,40 @@ class StorageBusy(StorageFailed):
     """Somebody else holds the database; nothing was written and trying again is safe."""
 
 
+class CentralDatabaseFailed(StorageFailed):
+    """Headquarters' database does not answer, or does not let us make our tables."""
+
+
 class WriterBusy(TrousseauError):
     """Another process writes in this data folder."""
+
+
+class NotRightful(TrousseauError):
+    """Another headquarters serves from this database; this one stands by."""
+
+
+class ForeignKey(TrousseauError):
+    """The file holds something else than the keys that were expected."""
+
+
+class KeyMissing(TrousseauError):
+    """A secret key is not there; `kind` names it, and the remedy."""
+
+
+class KeyExists(TrousseauError):
+    """There is a secret key already, which nothing may overwrite."""
+
+
+class NotQuarantined(TrousseauError):
+    """Quarantine holds no message of this number."""
+
+
+class NotPlaced(TrousseauError):
+    """A message still cannot be placed and stays in quarantine; `kind` says why."""
+
+
+class NoSuchAlarm(TrousseauError):
+    """There is no alarm of this number."""
 
 
 class NotInitialised(TrousseauError):
@@ -199,3 +271,7 @@ class HardwareMissing(TrousseauError):
 
 class BrokerFailed(TrousseauError):
     """The demonstration's broker ended or stayed silent instead of becoming ready."""
+
+
+class NotIssued(TrousseauError):
+    """No certificate was made; `kind` names the remedy."""

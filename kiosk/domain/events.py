@@ -17,7 +17,10 @@ from kiosk.domain.identifiers import (
     HookId,
     ItemId,
     PersonId,
+    Root,
     SiteId,
+    Size,
+    StreamId,
     TagId,
     VisitId,
 )
@@ -225,6 +228,29 @@ class DoorLeftOpen:
         return self.visit
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamOpened:
+    """The journal was restored from headquarters' copy and goes on in a new stream, of which this is the first entry.
+
+    `previous` is the stream that it follows, `size` and `root` the head of it that was taken over, as headquarters cosigned it.
+    What the cabinet had recorded beyond that head is in `evidence`, and if headquarters had refused a head
+    of it, `refused_size` and `refused_root` say which.
+    """
+
+    type: ClassVar[str] = "ledger.stream_opened"
+    previous: StreamId
+    size: Size
+    root: Root
+    evidence: Digest | None = None
+    refused_size: Size | None = None
+    refused_root: Root | None = None
+
+    @property
+    def subject(self) -> str:
+        """The stream that it follows."""
+        return self.previous
+
+
 CustodyEvent = Taken | TakenUnsigned | TakeSigned | Returned
 Event = (
     ClientRegistered
@@ -237,6 +263,7 @@ Event = (
     | CustodyEvent
     | VisitUnresolved
     | DoorLeftOpen
+    | StreamOpened
 )
 
 #: Every event class by its type. The one table that decoding, the fold and the contract are made from.
@@ -256,8 +283,9 @@ EVENTS: Mapping[str, type[Event]] = {
         Returned,
         VisitUnresolved,
         DoorLeftOpen,
+        StreamOpened,
     )
 }
 
 #: The fields that name a document, whatever the event.
-DOCUMENT_FIELDS = frozenset({"profile", "statement", "signature"})
+DOCUMENT_FIELDS = frozenset({"profile", "statement", "signature", "evidence"})

@@ -111,21 +111,22 @@ def _returned(item: AccessMeans, _: events.Returned, moment: Moment) -> AccessMe
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which kind of line an event changes, and how."""
+    """Which kind of line an event changes, and how; `whole` when it says all of the line, whatever was there before."""
 
     line: type[Line]
     change: Callable[[Any, Any, Moment], Line]
+    whole: bool = False
 
 
 #: The fold. An event that is absent here (a door left open, say) is evidence only and changes no line.
 FOLD: Mapping[type[events.Event], Rule] = {
-    events.ClientRegistered: Rule(Client, _client),
-    events.SiteRegistered: Rule(Site, _site),
-    events.PersonEnrolled: Rule(Person, _enrolled),
+    events.ClientRegistered: Rule(Client, _client, whole=True),
+    events.SiteRegistered: Rule(Site, _site, whole=True),
+    events.PersonEnrolled: Rule(Person, _enrolled, whole=True),
     events.PersonLeft: Rule(Person, _left),
-    events.BadgeAssigned: Rule(Badge, _badge),
+    events.BadgeAssigned: Rule(Badge, _badge, whole=True),
     events.BadgeRevoked: Rule(Badge, _revoked),
-    events.ItemReceived: Rule(AccessMeans, _received),
+    events.ItemReceived: Rule(AccessMeans, _received, whole=True),
     events.Taken: Rule(AccessMeans, _taken),
     events.TakenUnsigned: Rule(AccessMeans, _taken_unsigned),
     events.TakeSigned: Rule(AccessMeans, _take_signed),

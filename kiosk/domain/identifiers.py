@@ -25,5 +25,14 @@ CommandId = NewType("CommandId", str)
 
 VisitId = NewType("VisitId", str)
 
+StreamId = NewType("StreamId", str)
+"""One of a cabinet's journals."""
+
+Size = NewType("Size", str)
+"""How many entries a journal has, in decimal."""
+
+Root = NewType("Root", str)
+"""The root of the Merkle tree over a journal, 64 lower-case hex digits."""
+
 Timestamp = NewType("Timestamp", str)
 """RFC 3339, UTC, milliseconds: `2026-11-23T06:00:00.000Z`. Sorts as text."""

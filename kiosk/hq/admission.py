@@ -5,19 +5,15 @@ Refusing is always safe: an acknowledgement never covers what was refused, so th
 
 from __future__ import annotations
 
-import re
 from typing import Final
 
-from kiosk.ledger.entry import Entry, unseal
+from kiosk.ledger.entry import LARGEST_ENTRY, Entry, unseal
 from kiosk.ledger.errors import BadEntry
 from kiosk.mqtt import topics
-from kiosk.store.prefix import Sealed
+from kiosk.store.stream import Sealed
 
-#: An entry is some 700 bytes; nothing in the schemas could make one this large.
-LARGEST: Final = 64 * 1024
 #: Sequence numbers are 32-bit integers in PostgreSQL; at 100 entries a day they last 58,000 years.
 _LAST: Final = 2**31 - 1
-_STREAM = re.compile("[0-9A-Za-z-]{1,64}")
 #: Longer names would not fit PostgreSQL's indexes.
 _LONGEST_NAME: Final = 255
 
@@ -28,7 +24,7 @@ def admit(topic: str, body: bytes) -> Sealed:
     Raises:
         BadEntry: it is not an entry of the cabinet and the type that the topic names.
     """
-    _require(len(body) <= LARGEST, "too large")
+    _require(len(body) <= LARGEST_ENTRY, "too large")
     # PostgreSQL's text cannot hold the character 0, so nothing may; in canonical JSON it has only this spelling.
     _require(b"\\u0000" not in body, "a null character")
     try:
@@ -46,7 +42,7 @@ def _check(entry: Entry) -> None:
     prev: object = entry.prev
     data: object = entry.data
     _require(all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in names), "a name of the wrong form")
-    _require(topics.is_node(entry.node) and _STREAM.fullmatch(entry.stream) is not None, "no such journal")
+    _require(topics.is_node(entry.node) and topics.is_stream(entry.stream), "no such journal")
     _require(1 <= entry.sequence <= _LAST, "no such sequence number")
     _require(isinstance(prev, str) and topics.is_digest(prev), "prev is no digest")
     _require(isinstance(data, dict), "data is no object")

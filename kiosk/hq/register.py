@@ -47,4 +47,4 @@ class CentralRegister:
 
 
 def _line(entry: Entry, person: str | None) -> FeedLine:
-    return FeedLine(entry.node, entry.sequence, entry.type, entry.subject, Timestamp(entry.time), person)
+    return FeedLine(entry.id, entry.node, entry.sequence, entry.type, entry.subject, Timestamp(entry.time), person)

@@ -1,8 +1,10 @@
-"""One connection of headquarters: what comes in is stored, then acknowledged.
+"""One connection of headquarters: what comes in is stored and cosigned, then acknowledged.
 
 Invariants:
-    * The order is always commit, PUBACK, acknowledgement; an acknowledgement never exceeds the contiguous prefix that is committed.
+    * Nothing is acknowledged before it is committed, to the cabinet or to the broker; the acknowledgement is a head that we have
+      cosigned, and covers only what is committed.
     * Everything in memory may vanish at any moment: cabinets send again what is not acknowledged.
+    * What cannot be placed is kept in quarantine and raises an alarm; it never holds up what can.
 """
 
 from __future__ import annotations
@@ -10,32 +12,40 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Final
 
-from kiosk.domain.identifiers import Digest
+from kiosk.domain.identifiers import Digest, Timestamp
 from kiosk.hq.admission import admit
 from kiosk.hq.documents import ASK_AGAIN, Requests, WrongDocument
-from kiosk.ledger.entry import digest
-from kiosk.ledger.errors import BadEntry
+from kiosk.hq.recall import answers
+from kiosk.hq.witness import Enrolled, UnknownLog
+from kiosk.ledger.checkpoint import node_and_stream
+from kiosk.ledger.errors import BadEntry, LedgerError
 from kiosk.mqtt import topics
-from kiosk.mqtt.client import BrokerAddress, Connected, Delivered, Happening, Link, Lost, Message
-from kiosk.mqtt.messages import Ack, CabinetStatus, HeadquartersStatus, decode, encode, read_frame
+from kiosk.mqtt.client import BrokerAddress, Connected, Delivered, Happening, Link, Lost, Message, Refused
+from kiosk.mqtt.messages import Ack, CabinetStatus, HeadquartersStatus, Recall, decode, encode, read_frame
 from kiosk.mqtt.topics import Kind, Origin
+from kiosk.services.timestamps import timestamp
 from kiosk.store.central import CentralStore
-from kiosk.store.prefix import Key, Sealed, Stored
+from kiosk.store.database import Database
+from kiosk.store.stream import Answer, Key, Sealed, SignedHead, Stored
+from kiosk.store.supervision import Presence, Supervision
 
 log = logging.getLogger(__name__)
 
 #: Two letters: no cabinet can be called so, and take over this session.
 CLIENT_ID: Final = "hq"
 LARGEST_BATCH: Final = 500
-#: In a flow of entries a batch waits this long to grow; an entry that comes alone does not wait at all.
+#: How long a head waits for the entries that follow it, seconds.
 LINGER: Final = 0.005
-A_FLOW: Final = 16
 _TICK: Final = 1.0
+#: Of each cabinet; as many as it remembers to have been asked.
 _MOST_MISSING: Final = 1_000
+_MOST_RAISED: Final = 10_000
 
 
 class Stop:
@@ -43,41 +53,52 @@ class Stop:
 
 
 Inbox = SimpleQueue[Happening | Stop]
+Heads = Sequence[tuple[Key, SignedHead]]
 
 
 class Session:
     """From connecting to the broker until a stop, or until the database goes away.
 
     Args:
-        store: headquarters' database.
+        database: headquarters'.
+        store: writes entries, heads and documents there.
+        supervision: keeps presence, alarms and quarantine there.
         broker: where cabinets publish.
         instance: which headquarters this is.
         inbox: where paho's thread puts what it hears; a `Stop` in it ends the session.
         counts: what has happened, by name; kept across sessions.
         changed: told whether headquarters is online.
+        rightful: asked at every round; raises when this headquarters is no longer the one that may serve.
     """
 
     def __init__(
         self,
+        database: Database,
         store: CentralStore,
+        supervision: Supervision,
         broker: BrokerAddress,
         instance: str,
         inbox: Inbox,
         counts: Counter[str],
         changed: Callable[[bool], None],
+        rightful: Callable[[], None],
     ) -> None:
-        self._store, self._instance, self._inbox = store, instance, inbox
-        self._counts, self._changed = counts, changed
-        self._requests = Requests()
+        self._database, self._store, self._supervision = database, store, supervision
+        self._instance, self._inbox = instance, inbox
+        self._counts, self._changed, self._rightful = counts, changed, rightful
+        self._enrolled, self._requests = Enrolled(store), Requests()
         self._present: set[str] = set()
+        self._raised: dict[tuple[str, str, str], float] = {}
         self._asked_at = 0.0
         self._link = Link(
             broker,
             CLIENT_ID,
             subscriptions=[
                 topics.EVERY_EVENT,
+                topics.EVERY_CHECKPOINT,
                 topics.EVERY_DOCUMENT,
                 topics.EVERY_STATUS,
+                topics.EVERY_RECALL,
                 topics.HEADQUARTERS_STATUS,
             ],
             will=self._status(online=False),
@@ -90,12 +111,14 @@ class Session:
 
         Raises:
             StorageFailed: the database went away; whatever was not committed comes again.
+            NotRightful: another headquarters serves now.
         """
         # Without its database headquarters is absent: it does not even connect.
-        self._store.sizes()
+        self._store.renew()
         self._link.open()
         try:
             while (batch := self._gather()) is not None:
+                self._rightful()
                 self._deal_with(batch)
                 self._ask_again(time.monotonic())
         finally:
@@ -114,35 +137,36 @@ class Session:
             if isinstance(happening, Stop):
                 return None
             batch.append(happening)
-            if len(batch) == 1:
-                deadline = 0.0
-            elif len(batch) == A_FLOW:
-                deadline = time.monotonic() + LINGER
+            # While a batch is stored the next one gathers by itself; only a head is worth waiting for.
+            deadline = time.monotonic() + LINGER if _is_head(happening) else 0.0
         return batch
 
     def _deal_with(self, batch: Sequence[Happening]) -> None:
         delivered = [happening for happening in batch if isinstance(happening, Delivered)]
         heard = [(one, origin) for one in delivered if (origin := topics.origin(one.topic))]
-        statuses = self._statuses(one for one in heard if one[1].kind is Kind.STATUS)
-        done = self._events([one for one, origin in heard if origin.kind is Kind.EVENT])
+        asked = self._statuses(one for one in heard if one[1].kind is Kind.STATUS)
+        done = self._ledger(heard)
         self._documents((one, origin) for one, origin in heard if origin.kind is Kind.DOCUMENT)
+        self._recalls((one, origin) for one, origin in heard if origin.kind is Kind.RECALL)
+        self._acknowledge(asked | done.answers)
         for one in delivered:
             self._link.take(one)
         for happening in batch:
             self._notice(happening)
-        self._acknowledge(statuses | done.sizes)
         if done.named:
             self._ask(self._store.lacking(done.named), time.monotonic())
 
     def _notice(self, happening: Happening) -> None:
         match happening:
             case Connected():
-                self._acknowledge(self._store.sizes())
+                self._acknowledge(self._store.answers())
                 self._link.publish(self._status(online=True))
                 self._changed(True)
             case Lost():
                 self._present.clear()
                 self._changed(False)
+            case Refused(cause):
+                self._alarm("", "broker", cause.value)
             case Delivered(topics.HEADQUARTERS_STATUS, payload):
                 said = decode(payload, HeadquartersStatus)
                 if said is not None and not said.online:
@@ -151,67 +175,154 @@ class Session:
 
     # ---- presence
 
-    def _statuses(self, heard: Iterable[tuple[Delivered, Origin]]) -> dict[Key, int]:
+    def _statuses(self, heard: Iterable[tuple[Delivered, Origin]]) -> dict[Key, Answer]:
         """Note who is there; a cabinet's presence also asks how far we have got with its stream."""
-        asked: dict[Key, int] = {}
+        asked: dict[Key, Answer] = {}
         for one, origin in heard:
             status = decode(one.payload, CabinetStatus)
             if status is None:
-                self._reject(one, "not a status")
-            elif status.online:
-                self._present.add(origin.node)
-                asked[origin.node, status.stream] = self._store.size(origin.node, status.stream)
-            else:
-                self._present.discard(origin.node)
+                self._reject(one.topic, one.payload, "not a status")
+                continue
+            with self._blaming(one):
+                self._supervision.heard(_presence(origin.node, status))
+                if self._is_there(origin.node, online=status.online):
+                    asked |= self._asked(origin.node, status.stream)
         return asked
+
+    def _is_there(self, node: str, *, online: bool) -> bool:
+        if online != (node in self._present):
+            self._requests.begin_again(node)
+        (self._present.add if online else self._present.discard)(node)
+        return online
+
+    def _asked(self, node: str, stream: str) -> dict[Key, Answer]:
+        answer = self._store.answer(node, stream)
+        if answer is None:
+            # It sends nothing before it is answered: this is all that a person gets to see of it.
+            self._unknown(node, stream)
+            return {}
+        return {(node, stream): answer}
 
     def _status(self, *, online: bool) -> Message:
         return Message(topics.HEADQUARTERS_STATUS, encode(HeadquartersStatus(online, self._instance)), retain=True)
 
-    # ---- entries
+    # ---- the ledger
 
-    def _events(self, delivered: Sequence[Delivered]) -> Stored:
-        admitted: list[tuple[Delivered, Sealed]] = []
-        for one in delivered:
-            try:
-                admitted.append((one, admit(one.topic, one.payload)))
-            except BadEntry as e:
-                self._reject(one, e.reason)
+    def _ledger(self, heard: Sequence[tuple[Delivered, Origin]]) -> Stored:
+        """Store entries and judge heads."""
+        entries = [(one, sealed) for one, origin in heard if origin.kind is Kind.EVENT and (sealed := self._admit(one))]
+        heads = [head for one, origin in heard if origin.kind is Kind.CHECKPOINT and (head := self._head(one, origin))]
         done = Stored()
-        if admitted:
-            self._settle(admitted, done)
-        self._report(done, len(admitted))
+        if entries or heads:
+            self._settle(entries, heads, done)
+        self._report(done)
+        self._counts["received"] += len(entries)
         return done
 
-    def _settle(self, admitted: Sequence[tuple[Delivered, Sealed]], done: Stored) -> None:
+    def _admit(self, one: Delivered) -> Sealed | None:
         try:
-            done.add(self._store.store([sealed for _, sealed in admitted]))
+            sealed = admit(one.topic, one.payload)
+        except BadEntry as e:
+            self._reject(one.topic, one.payload, e.reason)
+            return None
+        if sealed.key in self._enrolled:
+            return sealed
+        # Not lost and not kept: the cabinet sends it again until it is acknowledged.
+        self._unknown(*sealed.key)
+        return None
+
+    def _head(self, one: Delivered, origin: Origin) -> tuple[Key, SignedHead] | None:
+        try:
+            key, head = self._enrolled.open_head(origin.node, one.payload)
+        except UnknownLog as e:
+            self._unknown(origin.node, e.stream)
+            return None
+        except LedgerError as e:
+            # By its kind, not in its words, which may be the sender's.
+            self._reject(one.topic, one.payload, f"no head of this cabinet's: {e.fault}")
+            return None
+        return key, head
+
+    def _settle(self, entries: Sequence[tuple[Delivered, Sealed]], heads: Heads, done: Stored, tries: int = 2) -> None:
+        """Store, again from the database where memory was stale, and each by itself when one of them cannot be stored."""
+        try:
+            done.add(self._store.store([sealed for _, sealed in entries], heads))
         except Exception:
-            self._store.sizes()  # raises when the database is away, and then nobody is to blame
-            if len(admitted) > 1:
-                for one in admitted:
-                    self._settle([one], done)
-            else:
+            self._store.answers()  # raises when the database is away, and then nobody is to blame
+            if tries > 1:
+                self._settle(entries, heads, done, tries - 1)
+            elif len(entries) > 1:
+                middle = len(entries) // 2
+                self._settle(entries[:middle], (), done)
+                self._settle(entries[middle:], heads, done)
+            elif entries:
                 log.exception("an entry that the database does not take")
-                self._reject(admitted[0][0], "the database does not take it")
+                self._reject(entries[0][0].topic, entries[0][0].payload, "the database does not take it")
+                if heads:
+                    self._settle((), heads, done)
+            else:
+                log.exception("heads that cannot be judged; they come again")
 
-    def _report(self, done: Stored, admitted: int) -> None:
-        self._counts["received"] += admitted
+    def _report(self, done: Stored) -> None:
         self._counts["advanced"] += done.advanced
-        for what in ("altered", "broken", "unfolded"):
-            ids = getattr(done, what)
-            self._counts[what] += len(ids)
-            for id_ in ids:
-                log.error("ALARM: %s entry %s", what, id_)
+        for misfit in done.misfits:
+            # It may have come long before its turn, in another batch.
+            entry = misfit.sealed.entry
+            self._reject(topics.event(entry.node, entry.type), misfit.sealed.body, misfit.reason)
+        for node, kind, detail in alarms_of(done):
+            self._alarm(node, kind, detail)
 
-    def _acknowledge(self, sizes: Mapping[Key, int]) -> None:
-        for (node, stream), size in sizes.items():
-            answer = Ack(instance=self._instance, stream=stream, size=size)
-            self._link.publish(Message(topics.ack(node), encode(answer), retain=True))
+    def _acknowledge(self, answers: Mapping[Key, Answer]) -> None:
+        for (node, stream), answer in answers.items():
+            ack = Ack(self._instance, stream, _text(answer.cosigned), _text(answer.refusal))
+            self._link.publish(Message(topics.ack(node), encode(ack), retain=True))
 
-    def _reject(self, one: Delivered, reason: str) -> None:
-        self._counts["rejected"] += 1
-        log.error("ALARM: rejected %s on %s: %s", digest(one.payload), one.topic, reason)
+    def _recalls(self, heard: Iterable[tuple[Delivered, Origin]]) -> None:
+        for one, origin in heard:
+            recall = decode(one.payload, Recall)
+            if recall is None:
+                self._reject(one.topic, one.payload, "not a recall")
+                continue
+            self._counts["recalls"] += 1
+            with self._blaming(one):
+                for message in answers(self._database, origin.node, recall):
+                    self._link.publish(message)
+
+    # ---- what a person has to see
+
+    @contextmanager
+    def _blaming(self, one: Delivered) -> Iterator[None]:
+        """What nobody thought of costs the message that brought it about, and no session.
+
+        Raises:
+            StorageFailed: the database is away, and no message is to blame.
+        """
+        try:
+            yield
+        except Exception:
+            self._store.answers()
+            log.exception("a message that cannot be dealt with")
+            self._reject(one.topic, one.payload, "it cannot be dealt with")
+
+    def _reject(self, topic: str, payload: bytes, reason: str) -> None:
+        node = topics.node_of(topic)
+        self._supervision.quarantine(node, topic, payload, reason, _now())
+        self._alarm(node, "rejected", reason)
+
+    def _unknown(self, node: str, stream: str) -> None:
+        self._alarm(node, "not_enrolled", stream)
+
+    def _alarm(self, node: str, kind: str, detail: str) -> None:
+        self._counts[kind] += 1
+        # The same trouble a thousand times a second is written down once a second.
+        now = time.monotonic()
+        if now - self._raised.get((node, kind, detail), -_TICK) < _TICK:
+            return
+        if len(self._raised) >= _MOST_RAISED:
+            self._raised.clear()
+        self._raised[node, kind, detail] = now
+        if self._supervision.alarm(node, kind, detail, _now()):
+            log.error("ALARM: %s of %s: %s", kind, node, detail)
 
     # ---- documents
 
@@ -221,12 +332,12 @@ class Session:
             name = Digest(origin.rest)
             frame = read_frame(one.payload)
             if frame is None:
-                self._reject(one, "not a frame")
+                self._reject(one.topic, one.payload, "not a frame")
                 continue
             try:
-                content = self._requests.receive(name, frame, time.monotonic())
+                content = self._requests.receive(origin.node, name, frame, time.monotonic())
             except WrongDocument:
-                self._reject(one, "not the document that was asked for")
+                self._reject(one.topic, one.payload, "not the document that was asked for")
                 continue
             if content is not None:
                 found[name] = content
@@ -243,3 +354,40 @@ class Session:
         if self._present and now - self._asked_at >= ASK_AGAIN:
             self._asked_at = now
             self._ask(self._store.missing(sorted(self._present), _MOST_MISSING), now)
+
+
+def alarms_of(done: Stored) -> Iterator[tuple[str, str, str]]:
+    """What a person has to see of what was stored: node, kind and detail."""
+    for entry in done.unfolded:
+        yield entry.node, "unfolded", entry.type
+    for head in done.refused:
+        node, stream = node_and_stream(head.checkpoint.origin)
+        yield node, "refused", f"{stream}: {head.checkpoint.size}"
+    for head in done.unsigned:
+        node, stream = node_and_stream(head.checkpoint.origin)
+        yield node, "unsigned", f"{stream}: {head.checkpoint.size}"
+
+
+def _is_head(happening: Happening) -> bool:
+    return isinstance(happening, Delivered) and happening.topic.endswith(f"/{Kind.CHECKPOINT.value}")
+
+
+def _presence(node: str, status: CabinetStatus) -> Presence:
+    health = None if status.health is None else status.health.value
+    return Presence(
+        node=node,
+        stream=status.stream,
+        online=status.online,
+        version=status.version,
+        size=status.size,
+        health=health,
+        seen=_now(),
+    )
+
+
+def _now() -> Timestamp:
+    return timestamp(datetime.now(UTC))
+
+
+def _text(note: bytes | None) -> str | None:
+    return None if note is None else note.decode()

@@ -10,8 +10,11 @@ from __future__ import annotations
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+import ssl
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Final, Literal
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
@@ -20,10 +23,12 @@ from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
+from kiosk.mqtt.tls import HandshakeFailed, we_are_not_believed, we_do_not_believe
+
 log = logging.getLogger(__name__)
 paho_log = logging.getLogger(f"{__name__}.paho")
-# paho calls every end of a connection an error, in these words; to us it is `Lost`, which has a line of its own.
-paho_log.addFilter(lambda record: "Client is not connected" not in str(record.msg))
+# paho calls every end of a connection an error, in these words, at every try; ours are told by `Lost` and `Refused`.
+paho_log.addFilter(lambda record: not str(record.msg).startswith(("Client is not connected", "failed to receive")))
 
 Protocol = Literal["5", "3.1.1"]
 
@@ -37,11 +42,12 @@ _VERSIONS: Final = {"5": MQTTProtocolVersion.MQTTv5, "3.1.1": MQTTProtocolVersio
 
 @dataclass(frozen=True, slots=True)
 class BrokerAddress:
-    """Where a broker listens, and which MQTT it speaks."""
+    """Where a broker listens, which MQTT it speaks, and how both sides prove who they are (None: not at all)."""
 
     host: str
     port: int
     protocol: Protocol = "5"
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +89,34 @@ class Published:
     reason: int
 
 
-Happening = Connected | Lost | Delivered | Published
+class Cause(StrEnum):
+    """What keeps the broker and us apart: it is not who we want, it does not want us, or it lets us in and not hear."""
+
+    BROKER_UNPROVEN = "broker_unproven"
+    NOT_ADMITTED = "not_admitted"
+    NOT_SUBSCRIBED = "not_subscribed"
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Trying again will not help until a person has looked; told once for each reason until `Connected`."""
+
+    cause: Cause
+    reason: str
+
+
+Happening = Connected | Lost | Delivered | Published | Refused
+
+#: What is said in the log: what happened, why, and where to look.
+_ALARMS: Final[Mapping[Cause, str]] = {
+    Cause.BROKER_UNPROVEN: (
+        "the broker has not proved who it is, so nothing is sent (%s): check broker.host, broker.ca and this machine's clock"
+    ),
+    Cause.NOT_ADMITTED: (
+        "the broker does not let us in (%s): check broker.ca, broker.certificate and its dates, and the broker's own log"
+    ),
+    Cause.NOT_SUBSCRIBED: "the broker refused a subscription (%s): check its access list",
+}
 
 
 class Link:
@@ -116,6 +149,9 @@ class Link:
         self._connection = 0
         self._window = _UNLIMITED
         self._manual = manual
+        self._answered = self._cut = False
+        self._failure: OSError | None = None
+        self._told = set[Refused | str]()
         self._client = self._build(client_id, will, inflight)
 
     def open(self) -> None:
@@ -141,8 +177,12 @@ class Link:
         self._client.loop_stop()
 
     def publish(self, message: Message) -> int | None:
-        """Hand a message to paho; its number, or None when there is no connection."""
-        info = self._client.publish(message.topic, message.payload, 1, message.retain)
+        """Hand a message to paho; its number, or None when there is no connection or nobody could publish it."""
+        try:
+            info = self._client.publish(message.topic, message.payload, 1, message.retain)
+        except ValueError as e:
+            log.error("a message cannot be published (%s), on topic %.100r", e, message.topic)
+            return None
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
 
     def take(self, delivered: Delivered) -> None:
@@ -166,7 +206,11 @@ class Link:
         client.max_inflight_messages = inflight
         client.reconnect_delay_set(min_delay=1, max_delay=10)
         client.will_set(will.topic, will.payload, 1, will.retain)
-        client.on_socket_open = _without_delay
+        if self._address.tls is not None:
+            client.tls_set_context(self._address.tls)
+        client.on_socket_open = self._on_open
+        client.on_socket_close = self._on_close
+        client.on_connect_fail = self._on_connect_fail
         client.on_connect = self._on_connect
         client.on_subscribe = self._on_subscribe
         client.on_disconnect = self._on_disconnect
@@ -174,11 +218,31 @@ class Link:
         client.on_publish = self._on_publish
         return client
 
+    def _on_open(self, _: Client, __: object, opened: Any) -> None:  # noqa: ANN401 - a socket or paho's wrapper of one
+        # Nagle's algorithm against delayed acknowledgements costs 40 ms twice: commit to acknowledged was 83 ms, and is 2 ms.
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._answered, self._failure = False, None
+
+    def _on_close(self, _: Client, __: object, closed: object) -> None:
+        self._failure = getattr(closed, "failure", None)
+
+    def _on_connect_fail(self, _: Client, __: object) -> None:
+        # paho calls this while it handles the exception, and keeps it to itself.
+        failure = sys.exception()
+        if isinstance(failure, HandshakeFailed):
+            self._explain(failure.__cause__, Cause.BROKER_UNPROVEN)
+            return
+        self._cut = False
+        if str(failure) not in self._told:
+            self._told.add(str(failure))
+            log.warning("the broker is not reached (%s); we keep trying", failure)
+
     def _on_connect(
         self, client: Client, _: object, __: ConnectFlags, reason: ReasonCode, given: Properties | None
     ) -> None:
+        self._answered, self._cut = True, False
         if reason.is_failure:
-            log.warning("the broker refused us: %s", reason)
+            self._refuse(Cause.NOT_ADMITTED, str(reason))
             return
         # paho would send again what the last connection left behind, in front of what we are about to send.
         client.drop_out_messages()
@@ -189,12 +253,15 @@ class Link:
     def _on_subscribe(self, _: Client, __: object, ___: int, reasons: list[ReasonCode], ____: object) -> None:
         refused = [str(reason) for reason in reasons if reason.is_failure]
         if refused:
-            log.error("ALARM: the broker refused a subscription: %s", ", ".join(refused))
+            self._refuse(Cause.NOT_SUBSCRIBED, ", ".join(refused))
             return
+        self._told.clear()
         self._heard(Connected(self._window))
 
     def _on_disconnect(self, _: Client, __: object, ___: object, reason: ReasonCode, ____: object) -> None:
-        log.info("the broker is gone: %s", reason)
+        log.info("the broker is gone: %s", self._failure or reason)
+        if reason.is_failure and not self._answered:
+            self._explain(self._failure, Cause.NOT_ADMITTED)
         self._heard(Lost())
 
     def _on_message(self, _: Client, __: object, message: MQTTMessage) -> None:
@@ -203,7 +270,20 @@ class Link:
     def _on_publish(self, _: Client, __: object, number: int, reason: ReasonCode, ___: object) -> None:
         self._heard(Published(number, reason.value))
 
+    def _explain(self, failure: BaseException | None, likely: Cause) -> None:
+        if we_do_not_believe(failure):
+            self._refuse(Cause.BROKER_UNPROVEN, str(failure))
+        elif we_are_not_believed(failure):
+            self._refuse(Cause.NOT_ADMITTED, str(failure))
+        elif self._cut:
+            # A broker that is just stopping hangs up too, but not twice running; one side without TLS does.
+            self._refuse(likely, str(failure or "it hung up without an answer"))
+        else:
+            self._cut = True
 
-def _without_delay(_: Client, __: object, opened: Any) -> None:  # noqa: ANN401 - a socket or paho's wrapper of one
-    # Nagle's algorithm against delayed acknowledgements costs 40 ms twice: commit to acknowledged was 83 ms, and is 2 ms.
-    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    def _refuse(self, cause: Cause, reason: str) -> None:
+        refused = Refused(cause, reason)
+        if refused not in self._told:
+            self._told.add(refused)
+            log.error(f"ALARM: {_ALARMS[cause]}", reason)
+            self._heard(refused)

@@ -26,6 +26,7 @@ class Errands:
         self._asked: dict[Digest, None] = {}
         self._chunks: Iterator[bytes] = iter(())
         self._topic = ""
+        self._told = set[Digest]()
 
     def ask(self, digests: Sequence[str]) -> None:
         """Take in a request; what is asked for twice is sent once."""
@@ -49,6 +50,15 @@ class Errands:
         del self._asked[digest]
         content = self._outbox.document(digest)
         if content is None:
-            log.warning("headquarters wants document %s, which is not here", digest)
+            self._tell(digest)
             return
         self._topic, self._chunks = topics.document(self._outbox.node, digest), frames(content)
+
+    def _tell(self, digest: Digest) -> None:
+        # Headquarters asks for it again, for ever; one line in the log is enough.
+        if digest in self._told:
+            return
+        if len(self._told) >= MOST:
+            self._told.clear()
+        self._told.add(digest)
+        log.warning("headquarters wants document %s, which is not here", digest)

@@ -12,7 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 import msgspec
 
-from kiosk.mqtt.topics import DIGEST_PATTERN
+from kiosk.mqtt.topics import DIGEST_PATTERN, STREAM_PATTERN
 
 #: Salt ‖ content is cut into pieces of at most this many bytes.
 CHUNK: Final = 64 * 1024
@@ -21,15 +21,40 @@ MOST_WANTED: Final = 100
 #: A frame's head: which chunk (from 0), and of how many; both unsigned, 32 bits, big-endian.
 HEAD: Final = struct.Struct(">II")
 
-Count = Annotated[int, msgspec.Meta(ge=0)]
-Wanted = Annotated[list[Annotated[str, msgspec.Meta(pattern=DIGEST_PATTERN)]], msgspec.Meta(max_length=MOST_WANTED)]
+
+def _whole(pattern: str) -> str:
+    """The same pattern, which to Python would also match before a last newline."""
+    return pattern + r"(?!\n)"
+
+
+#: Headquarters keeps what cabinets say: no number and no name may be more than every database holds.
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+Name = Annotated[str, msgspec.Meta(pattern=_whole("^[ -~]{0,64}$"))]
+#: These become topics, where a wildcard, a separator or a control character would cost headquarters its connection.
+Stream = Annotated[str, msgspec.Meta(pattern=_whole(STREAM_PATTERN))]
+Wanted = Annotated[
+    list[Annotated[str, msgspec.Meta(pattern=_whole(DIGEST_PATTERN))]], msgspec.Meta(max_length=MOST_WANTED)
+]
+
+
+#: msgspec goes into brackets as deep as Python's stack allows.
+_UNREADABLE: Final = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class Health(StrEnum):
-    """How the relay is; anything but `ok` means that it has stopped sending and a person has to look."""
+    """How the relay is; anything but `ok` means that it has stopped sending and a person has to look.
+
+    `behind`: headquarters has signed for more entries than this journal holds, which is an old card's image. `diverged`: it has
+    signed for others. `refused`: it has said so, with its signature, of a head of ours. `untrusted`: it signs with a key that this
+    cabinet was not given. `denied`: the broker does not let us in, or not publish. `unreadable_entry`: the journal is damaged.
+    """
 
     OK = "ok"
-    SMALLER_THAN_ACKNOWLEDGED = "smaller_than_acknowledged"
+    BEHIND = "behind"
+    DIVERGED = "diverged"
+    REFUSED = "refused"
+    UNTRUSTED = "untrusted"
+    DENIED = "denied"
     UNREADABLE_ENTRY = "unreadable_entry"
 
 
@@ -37,8 +62,8 @@ class CabinetStatus(msgspec.Struct, frozen=True, omit_defaults=True):
     """A cabinet's presence. `size` and `health` are left out by the will, which speaks for a cabinet that cannot."""
 
     online: bool
-    version: str
-    stream: str
+    version: Name
+    stream: Name
     size: Count | None = None
     health: Health | None = None
 
@@ -50,18 +75,47 @@ class HeadquartersStatus(msgspec.Struct, frozen=True):
     instance: str
 
 
-class Ack(msgspec.Struct, frozen=True):
-    """The first `size` entries of the stream are committed in this instance's database."""
+class Ack(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What this instance of headquarters says of a stream.
+
+    `checkpoint` is the newest of the cabinet's heads with headquarters' cosignature (C2SP tlog-checkpoint): the entries that it
+    covers are committed in headquarters' database. Without it none is signed for yet. `refusal` is headquarters' signed answer
+    to a head that rewrites what it has seen.
+    """
 
     instance: str
     stream: str
-    size: Count
+    checkpoint: str | None = None
+    refusal: str | None = None
 
 
-_Message = TypeVar("_Message", CabinetStatus, HeadquartersStatus, Ack)
+class Recall(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What a cabinet whose journal was lost asks for: which journals there are (nothing is named), the entries of one that follow
+    a sequence number, or documents."""
+
+    stream: Stream | None = None
+    after: Count = 0
+    documents: Wanted = []
 
 
-def encode(message: CabinetStatus | HeadquartersStatus | Ack | list[str]) -> bytes:
+class RecalledJournal(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A journal that headquarters holds: its newest cosigned head, and its refusal of another if there is one."""
+
+    stream: str
+    checkpoint: str
+    refusal: str | None = None
+
+
+class Recalled(msgspec.Struct, frozen=True):
+    """The journals of a cabinet, in the order in which headquarters let them in. Their entries come one a line."""
+
+    journals: list[RecalledJournal]
+
+
+_Message = TypeVar("_Message", CabinetStatus, HeadquartersStatus, Ack, Recall, Recalled)
+
+
+def encode(message: CabinetStatus | HeadquartersStatus | Ack | Recall | Recalled | list[str]) -> bytes:
     """A message's bytes."""
     return msgspec.json.encode(message)
 
@@ -70,7 +124,7 @@ def decode(payload: bytes, kind: type[_Message]) -> _Message | None:
     """Read a message; None when it is not one."""
     try:
         return msgspec.json.decode(payload, type=kind)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return None
 
 
@@ -78,7 +132,7 @@ def decode_wanted(payload: bytes) -> list[str]:
     """Read a request for documents; empty when it is not one."""
     try:
         return msgspec.json.decode(payload, type=Wanted)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except _UNREADABLE:
         return []
 
 

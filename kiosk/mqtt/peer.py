@@ -6,7 +6,8 @@ messages came first.
 
 from __future__ import annotations
 
-from kiosk.mqtt.messages import Ack, HeadquartersStatus
+from kiosk.mqtt.messages import HeadquartersStatus
+from kiosk.services.heads import Answer
 
 
 class Peer:
@@ -15,7 +16,7 @@ class Peer:
     def __init__(self, stream: str) -> None:
         self._stream = stream
         self._there: HeadquartersStatus | None = None
-        self._answer: Ack | None = None
+        self._answer: Answer | None = None
         #: The instance whose acknowledgements have been counted so far.
         self._counted: str | None = None
 
@@ -44,19 +45,19 @@ class Peer:
             self._there = None
         return False
 
-    def answered(self, ack: Ack) -> None:
+    def answered(self, answer: Answer) -> None:
         """Take in an acknowledgement."""
-        if ack.stream == self._stream:
-            self._answer = ack
+        if answer.stream == self._stream:
+            self._answer = answer
 
     @property
-    def answer(self) -> Ack | None:
+    def answer(self) -> Answer | None:
         """The acknowledgement to count now, if any."""
         there, answer = self._there, self._answer
         return answer if there is not None and answer is not None and answer.instance == there.instance else None
 
-    def count(self, ack: Ack) -> bool:
+    def count(self, answer: Answer) -> bool:
         """Note that it was counted; tells whether it is the first of its instance, and may be lower than those before."""
-        first = ack.instance != self._counted
-        self._counted = ack.instance
+        first = answer.instance != self._counted
+        self._counted = answer.instance
         return first

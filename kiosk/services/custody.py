@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from kiosk.domain import custody
 from kiosk.domain.access_means import AccessMeans
 from kiosk.domain.custody import Act, Evidence, Standing
-from kiosk.domain.errors import UnknownKey
+from kiosk.domain.errors import HistoryRefused, JournalBehind, JournalUnconfirmed, Refusal, UnknownKey
 from kiosk.domain.events import DoorLeftOpen, Event, VisitUnresolved
 from kiosk.domain.identifiers import CommandId, ItemId, VisitId
 from kiosk.domain.people import Person, Tier
 from kiosk.services.commands import following
-from kiosk.services.ports import ActInProgress, Journal, Recorded, SignatureImages, Strokes
+from kiosk.services.ports import ActInProgress, Journal, Recorded, SignatureImages, Strokes, Trouble, Witness
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,12 @@ class Loose:
     sensed: bool
 
 
+#: How a take is refused while something is wrong between this journal and headquarters.
+_TROUBLES: Mapping[Trouble, type[Refusal]] = {
+    Trouble.REFUSED: HistoryRefused,
+    Trouble.BEHIND: JournalBehind,
+    Trouble.UNCONFIRMED: JournalUnconfirmed,
+}
 #: Where an item can leave from without a signature.
 _CAN_LEAVE = frozenset({Standing.ON_HOOK, Standing.AWAITING_COUNTERSIGNATURE})
 
@@ -50,9 +56,22 @@ _CAN_LEAVE = frozenset({Standing.ON_HOOK, Standing.AWAITING_COUNTERSIGNATURE})
 class CustodyService:
     """What the desk records."""
 
-    def __init__(self, journal: Journal, images: SignatureImages) -> None:
+    def __init__(self, journal: Journal, images: SignatureImages, witness: Witness) -> None:
         self._journal = journal
         self._images = images
+        self._witness = witness
+
+    def require_unopposed(self, acts: Iterable[Act]) -> None:
+        """Check that headquarters' witness does not stand against these acts: it stops new takes, and nothing else.
+
+        Raises:
+            HistoryRefused: headquarters has refused this journal.
+            JournalBehind: this journal is shorter than what headquarters has seen.
+            JournalUnconfirmed: headquarters has not let this restored journal in.
+        """
+        trouble = self._witness.view.trouble
+        if trouble is not None and Act.TAKE in acts:
+            raise _TROUBLES[trouble]
 
     def sign(
         self, command: CommandId, by: Visitor, pieces: Sequence[Piece], statement: str, strokes: Strokes
@@ -66,6 +85,7 @@ class CustodyService:
         image = self._images.draw(strokes)
         with self._journal.act(command, by.person.id) as act:
             if not act.done:
+                self.require_unopposed(piece.act for piece in pieces)
                 evidence = Evidence(
                     visit=by.visit,
                     tier=by.tier,

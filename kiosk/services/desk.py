@@ -27,6 +27,7 @@ from kiosk.services.front import (
     Cancel,
     ChooseLanguage,
     EnterPin,
+    KeepReceipt,
     OpenCabinet,
     Press,
     Remove,
@@ -38,8 +39,8 @@ from kiosk.services.front import (
     Tone,
 )
 from kiosk.services.patience import SECOND, Patience
-from kiosk.services.picture import Easel, with_visit
-from kiosk.services.ports import DoorChanged, HookChanged, Opening, ReaderChanged, Report, Tap, TapFailed
+from kiosk.services.picture import Easel, sight, with_visit
+from kiosk.services.ports import DoorChanged, HookChanged, Opening, ReaderChanged, Recorded, Report, Tap, TapFailed
 from kiosk.services.timestamps import timestamp
 from kiosk.services.visit import Visit
 
@@ -51,7 +52,15 @@ STALE: Final = 3 * SECOND
 #: Steps in which keys may be tapped.
 _AT_THE_KEYS: Final = frozenset({Step.OPEN, Step.SIGNING, Step.DONE})
 #: Refusals that mean something is wrong, not just not allowed.
-_WARNINGS: Final = (errors.ClonedBadge, errors.LostItem, errors.TornTap, errors.SeveralTags)
+_WARNINGS: Final = (
+    errors.ClonedBadge,
+    errors.HistoryRefused,
+    errors.JournalBehind,
+    errors.JournalUnconfirmed,
+    errors.LostItem,
+    errors.SeveralTags,
+    errors.TornTap,
+)
 
 
 class Desk:
@@ -66,6 +75,8 @@ class Desk:
         self._patience = Patience(equipment.clock)
         self._language = Language.FR
         self._readers: dict[str, bool] = {}
+        #: The newest entry that was signed for here; the screen tells until headquarters has seen it.
+        self._newest = 0
         self._easel = Easel()
         self.screen = self._picture()
 
@@ -208,6 +219,7 @@ class Desk:
             raise errors.SignFirst
         if item.id not in visit.basket:
             act = direction(item, visit.person)
+            self._e.custody.require_unopposed([act])
             visit.learn(self._e.register, [item.id])
             self._fill(visit, {**visit.basket, item.id: act})
         self._e.signals.accepted()
@@ -273,6 +285,9 @@ class Desk:
                 self._remove(visit, press)
             case Cancel():
                 self._cancel(visit)
+            case KeepReceipt():
+                self._require(Step.DONE)
+                self._patience.keep_receipt()
             case ShowInventory():
                 self._show_inventory(visit)
             case OpenCabinet():
@@ -308,14 +323,21 @@ class Desk:
             raise errors.StatementChanged
         strokes.check(press.strokes)
         lines = visit.basket_lines(self._e.hooks.sensed)
-        self._e.custody.sign(visit.command, visit.visitor, visit.pieces(self._e.hooks), statement.text, press.strokes)
+        pieces = visit.pieces(self._e.hooks)
+        recorded = self._e.custody.sign(visit.command, visit.visitor, pieces, statement.text, press.strokes)
         visit.recorded, visit.command, visit.lines = lines, new_command(), {}
+        visit.receipt, self._newest = self._receipt(recorded[-1]), recorded[-1].sequence
         if not visit.opened:
             visit.basket = {}
             return self._release(visit)
         self._fill(visit, {})
         self._e.signals.accepted()
         self._go(Step.DONE)
+
+    def _receipt(self, last: Recorded) -> str:
+        """What the QR code holds: an act's last entry, whose hash commits to all before it."""
+        journal = self._e.journal
+        return f"{journal.node}:{journal.stream}:{last.sequence} {last.digest}"
 
     def _remove(self, visit: Visit, press: Remove) -> None:
         self._require(Step.SIGNING)
@@ -468,5 +490,6 @@ class Desk:
             clock_doubtful=not e.journal.believes(self._now()),
             asking=self._patience.asking,
             notice=self._patience.notice,
+            sight=sight(e.witness.view, self._newest, e.clock.now().time),
         )
         return self._easel.place(common if self._visit is None else with_visit(common, self._visit, e.hooks.sensed))

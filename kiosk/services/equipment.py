@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from kiosk.services.custody import CustodyService
 from kiosk.services.pins import PinService
-from kiosk.services.ports import Clock, Door, Hooks, Journal, Preferences, Register, Signals, Visits
+from kiosk.services.ports import Clock, Door, Hooks, Journal, Preferences, Register, Signals, Visits, Witness
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,3 +23,4 @@ class Equipment:
     door: Door
     hooks: Hooks
     signals: Signals
+    witness: Witness

@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Protocol
 
 from kiosk.domain.custody import Act
-from kiosk.domain.identifiers import HookId, ItemId
+from kiosk.domain.identifiers import HookId, ItemId, Timestamp
 from kiosk.domain.people import Language, Tier
 from kiosk.domain.statements import Statement
-from kiosk.services.ports import Strokes
+from kiosk.services.ports import Strokes, Trouble
 
 
 class Step(StrEnum):
@@ -60,12 +60,27 @@ class BasketLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What headquarters has seen, as the bar on top tells it.
+
+    `at` is when headquarters last said so, `recent` that the time alone tells the day too. `waiting`: it has not seen yet what was
+    signed for last.
+    """
+
+    at: Timestamp | None
+    recent: bool
+    online: bool
+    waiting: bool
+    trouble: Trouble | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Screen:
     """All that the touchscreen shows, at one instant.
 
     `stage` changes exactly when the picture below the notices has to be painted anew, so that a notice does not wipe a
     signature that is being drawn. `token` is what the visit's buttons must carry. `asking` is « Toujours là ? ».
-    `untapped` are items whose hook was emptied or filled without a tap.
+    `untapped` are items whose hook was emptied or filled without a tap. `receipt` is what the QR code of the act holds.
     """
 
     step: Step
@@ -78,6 +93,7 @@ class Screen:
     untapped: tuple[BasketLine, ...] = ()
     statement: Statement | None = None
     recorded: tuple[BasketLine, ...] = ()
+    receipt: str = ""
     digits: int = 0
     offers_inventory: bool = False
     offers_custody: bool = False
@@ -86,6 +102,7 @@ class Screen:
     clock_doubtful: bool = False
     asking: bool = False
     notice: Notice | None = None
+    sight: Sight | None = None
 
 
 # ---- what can be pressed; each frozen, in the imperative
@@ -124,6 +141,11 @@ class StillHere:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepReceipt:
+    """A touch on the receipt: it stays for as long as a phone needs to scan it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ShowInventory:
     """« Inventaire », for managers."""
 
@@ -140,7 +162,7 @@ class ChooseLanguage:
     language: Language
 
 
-Press = EnterPin | Sign | Remove | Cancel | StillHere | ShowInventory | OpenCabinet | ChooseLanguage
+Press = EnterPin | Sign | Remove | Cancel | StillHere | KeepReceipt | ShowInventory | OpenCabinet | ChooseLanguage
 
 
 class Watch(Protocol):

@@ -22,6 +22,8 @@ PATIENCE: Final[Mapping[Step, int]] = {
 #: Steps that ask « Toujours là ? » before they give up, and for how long, seconds.
 ASKING: Final = frozenset({Step.OPEN, Step.SIGNING, Step.INVENTORY})
 ASKING_FOR: Final = 20
+#: How long a receipt that was touched stays, seconds.
+RECEIPT_FOR: Final = 30
 NOTICE_FOR: Final = 6
 
 
@@ -47,6 +49,10 @@ class Patience:
         self.asking = False
         seconds = PATIENCE.get(step)
         self._deadline = None if seconds is None else self._now() + seconds * SECOND
+
+    def keep_receipt(self) -> None:
+        """Wait for a phone."""
+        self._deadline = self._now() + RECEIPT_FOR * SECOND
 
     def say(self, error: TrousseauError, tone: Tone) -> Notice:
         """Show a notice for a while."""

@@ -25,6 +25,7 @@ from kiosk.domain.identifiers import (
     VisitId,
 )
 from kiosk.domain.people import Badge, Client, Language, Person, Site, Tier
+from kiosk.ledger.merkle import Frontier
 
 # ---- time
 
@@ -221,6 +222,16 @@ class ActInProgress(Protocol):
 
 class Journal(Protocol):
     """The append-only record."""
+
+    @property
+    def node(self) -> str:
+        """Which cabinet's it is."""
+        ...
+
+    @property
+    def stream(self) -> str:
+        """Which of the cabinet's logs is being written."""
+        ...
 
     def act(self, command: CommandId, actor: str) -> AbstractContextManager[ActInProgress]:
         """Open the transaction of one command; leaving it normally commits, an exception rolls back.
@@ -478,6 +489,53 @@ class Simulation(Protocol):
         ...
 
 
+# ---- headquarters as witness, and the proof of what it has seen
+
+
+class Trouble(StrEnum):
+    """What is wrong between a journal and headquarters; until it is cleared up nothing is taken.
+
+    `REFUSED`: headquarters has refused this journal's history, with its signature. `BEHIND`: this journal is shorter than what
+    headquarters has signed for (an old card image). `UNCONFIRMED`: the journal was restored, and headquarters has not let the new
+    one in yet.
+    """
+
+    REFUSED = "refused"
+    BEHIND = "behind"
+    UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True, slots=True)
+class Witnessed:
+    """What headquarters has seen of a journal: how many entries, when it last said so, and whether it is reached now."""
+
+    size: int
+    at: datetime | None
+    online: bool
+    trouble: Trouble | None
+
+
+class Witness(Protocol):
+    """Headquarters, as the cabinet knows it."""
+
+    @property
+    def view(self) -> Witnessed:
+        """How things stand now; never blocks."""
+        ...
+
+
+class Receipts(Protocol):
+    """Where receipts come from."""
+
+    def receipt(self, entry: str) -> bytes:
+        """The `.tlog-proof` file of an entry, by its id; complete with the cosignature once headquarters has seen the entry.
+
+        Raises:
+            NoSuchEntry: there is no entry of this number.
+        """
+        ...
+
+
 # ---- headquarters, as the demo's page sees it
 
 
@@ -485,6 +543,7 @@ class Simulation(Protocol):
 class FeedLine:
     """An entry as headquarters received it, with the person's name where the profile has arrived."""
 
+    id: str
     node: str
     sequence: int
     type: str
@@ -519,12 +578,25 @@ class Outbox(Protocol):
     node: str
     stream: str
 
+    @property
+    def is_restored(self) -> bool:
+        """Whether this journal follows others, which were restored from headquarters' copy."""
+        ...
+
     def size(self) -> int:
         """How many entries there are."""
         ...
 
     def read(self, after: int, limit: int) -> list[bytes]:
         """The bytes of the entries that follow sequence number `after`, in order."""
+        ...
+
+    def frontier(self, size: int) -> Frontier:
+        """The right edge of the Merkle tree over the first `size` entries.
+
+        Raises:
+            StorageFailed: there are fewer, or the stored tree is damaged.
+        """
         ...
 
     def document(self, wanted: Digest) -> bytes | None:

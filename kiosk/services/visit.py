@@ -35,6 +35,7 @@ class Visit:
     lines: dict[ItemId, InventoryLine] = field(default_factory=dict)
     untapped: dict[ItemId, Act] = field(default_factory=dict)
     recorded: tuple[BasketLine, ...] = ()
+    receipt: str = ""
 
     @property
     def visitor(self) -> Visitor:

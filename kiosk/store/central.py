@@ -1,11 +1,9 @@
-"""Headquarters' database: what every cabinet sent, how far each journal is complete, and which documents are missing.
+"""Headquarters' database: what cabinets sent, how far each journal is complete and signed for, which documents are missing.
 
 Invariants:
-    * Bytes that were stored under (node, stream, sequence) never change; other bytes that come later under the same key are
-      evidence of something wrong, and are not stored.
-    * A stream's `size` is its contiguous prefix, chained by `prev`, committed in the same transaction as the entries and their
-      fold.
+    * Only journals whose public key was enrolled are taken in; entries, heads and size change in one transaction (`store.stream`).
     * Everything here may be done again: the same batch twice leaves the same database.
+    * What is in memory may be thrown away at any moment, and is after every failure.
 
 Statements are made once and take parameters: making them anew costs more than PostgreSQL takes to run them.
 """
@@ -13,92 +11,118 @@ Statements are made once and take parameters: making them anew costs more than P
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cache
-from itertools import groupby
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Connection, Integer, Table, Text, bindparam, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.sql import Executable
+from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy.exc import IntegrityError
 
 from kiosk.domain.identifiers import Digest
 from kiosk.ledger.entry import Entry, unseal
-from kiosk.store.database import Database, insert_new, upsert
-from kiosk.store.prefix import BODIES, Key, Prefix, Sealed, Stored
-from kiosk.store.tables import HEADQUARTERS, documents, entries, metadata, streams, wanted
+from kiosk.ledger.note import VerifierKey
+from kiosk.store.database import Database, insert_new, together
+from kiosk.store.enrolment import current_keys
+from kiosk.store.register import Fold, Lines
+from kiosk.store.stream import Answer, Key, Sealed, SignedHead, StaleMemory, Stored, Stream, Witness, write_answer
+from kiosk.store.tables import documents, entries, streams, wanted
 
 #: Salt bytes in front of a document's content.
 SALT: Final = 32
 
-#: In which order streams last grew: the newest entries are found by it without reading any stream that did not.
-arrivals = Table(
-    "arrivals",
-    metadata,
-    Column("node", Text, primary_key=True),
-    Column("stream", Text, primary_key=True),
-    # A busy headquarters would use up 32 bits within six years.
-    Column("number", BigInteger().with_variant(Integer, "sqlite"), nullable=False, index=True),
-    sqlite_strict=True,
-)
 
-#: Every table of headquarters.
-CENTRAL: Final = (*HEADQUARTERS, arrivals)
-
-_THESE = BODIES.where(entries.c.sequence.in_(bindparam("sequences", expanding=True)))
+Work = tuple[list[Sealed], list[SignedHead]]
+"""What has come for one stream."""
 
 
 class CentralStore:
-    """Writes headquarters' database. One thread uses it."""
+    """Writes headquarters' database. One thread uses it.
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
-        self._latest: Key | None = None
+    Args:
+        database: with the tables of `store.tables.HEADQUARTERS`.
+        witness: how heads are signed.
+        clock: seconds since 1970.
+    """
 
-    def sizes(self) -> Mapping[Key, int]:
-        """How far every stream is complete.
+    def __init__(self, database: Database, witness: Witness, clock: Callable[[], float] = time.time) -> None:
+        self._database, self._witness, self._clock = database, witness, clock
+        self._streams: dict[Key, Stream] = {}
+        self._lines = Lines()
+
+    def answers(self) -> Mapping[Key, Answer]:
+        """What to tell every cabinet.
 
         Raises:
             StorageFailed: the database does not answer.
         """
         with self._database.read() as connection:
-            rows = connection.execute(select(streams.c.node, streams.c.stream, streams.c.size))
-            return {(row.node, row.stream): row.size for row in rows}
+            rows = connection.execute(select(streams))
+            return {(row.node, row.stream): Answer(row.size, row.cosigned, row.refusal) for row in rows}
 
-    def size(self, node: str, stream: str) -> int:
-        """How far a stream is complete; 0 when it is not known."""
-        query = select(streams.c.size).where(streams.c.node == node, streams.c.stream == stream)
+    def answer(self, node: str, stream: str) -> Answer | None:
+        """What to tell one cabinet; None when its journal was not enrolled."""
+        query = select(streams).where(streams.c.node == node, streams.c.stream == stream)
         with self._database.read() as connection:
-            return connection.execute(query).scalar_one_or_none() or 0
+            row = connection.execute(query).first()
+        return None if row is None else Answer(row.size, row.cosigned, row.refusal)
 
-    def store(self, batch: Sequence[Sealed]) -> Stored:
+    def log_keys(self, node: str, stream: str) -> list[VerifierKey]:
+        """The keys that this journal's heads may be signed with now; none when it is not let in."""
+        with self._database.read() as connection:
+            return current_keys(connection, (node, stream))
+
+    def renew(self) -> None:
+        """Sign every answer with all of our present keys: a cabinet may have been told to believe no former one.
+
+        Raises:
+            StorageFailed: the database does not answer.
+        """
+        self._forget()
+        with self._database.write() as connection:
+            for row in connection.execute(select(streams)).all():
+                answer = Answer(row.size, row.cosigned, row.refusal)
+                if (renewed := self._witness.renew(answer)) != answer:
+                    write_answer(connection, (row.node, row.stream), renewed)
+
+    def store(self, batch: Sequence[Sealed], heads: Iterable[tuple[Key, SignedHead]] = ()) -> Stored:
         """Store entries and everything that follows from them, in one transaction; repeating it changes nothing.
 
         Raises:
             StorageFailed: nothing was stored.
+            StaleMemory: somebody else has written one of these streams; nothing was stored, and trying again is right.
         """
+        work: dict[Key, Work] = defaultdict(lambda: ([], []))
+        for sealed in batch:
+            work[sealed.key][0].append(sealed)
+        for key, head in heads:
+            work[key][1].append(head)
         done = Stored()
-        with self._database.write() as connection:
-            done.altered = _insert(connection, batch)
-            for key, group in groupby(sorted(batch, key=_order), key=lambda sealed: sealed.key):
-                if Prefix(connection, key, {sealed.body: sealed for sealed in group}, done).settle():
-                    self._grown(connection, key)
-            if done.named:
-                _want(connection, done.named)
+        try:
+            with self._database.deciding() as connection:
+                self._take_in(connection, work, done)
+        except IntegrityError as e:
+            self._forget()
+            raise StaleMemory from e
+        except BaseException:
+            self._forget()
+            raise
         return done
 
-    def lacking(self, named: Mapping[Digest, str]) -> list[tuple[str, Digest]]:
+    def lacking(self, named: Mapping[Digest, Entry]) -> list[tuple[str, Digest]]:
         """Which of the documents that a batch named are not here; the others are not wanted after all."""
         with self._database.read() as connection:
             here = set(connection.execute(_among(documents, named)).scalars())
         if here:
             with self._database.write() as connection:
                 connection.execute(delete(wanted).where(wanted.c.digest.in_(here)))
-        return [(node, name) for name, node in named.items() if name not in here]
+        return [(entry.node, name) for name, entry in named.items() if name not in here]
 
     def missing(self, nodes: Sequence[str], limit: int) -> list[tuple[str, Digest]]:
-        """Documents that entries of these nodes name and that have not come yet."""
-        query = select(wanted.c.node, wanted.c.digest).where(wanted.c.node.in_(nodes)).limit(limit)
+        """Documents that entries of these nodes name and that have not come yet; of each node the newest, up to the limit."""
+        nth = func.row_number().over(partition_by=wanted.c.node, order_by=wanted.c.sequence.desc()).label("nth")
+        newest_first = select(wanted.c.node, wanted.c.digest, nth).where(wanted.c.node.in_(nodes)).subquery()
+        query = select(newest_first.c.node, newest_first.c.digest).where(newest_first.c.nth <= limit)
         with self._database.read() as connection:
             return [(row.node, Digest(row.digest)) for row in connection.execute(query)]
 
@@ -109,19 +133,35 @@ class CentralStore:
             insert_new(connection, documents, rows)
             connection.execute(delete(wanted).where(wanted.c.digest.in_(list(found))))
 
-    def _grown(self, connection: Connection, key: Key) -> None:
-        # While one stream grows it stays the latest. After a failed commit it may be remembered wrongly, which
-        # misplaces a line of the feed until another stream grows, and nothing else.
-        if key == self._latest:
-            return
-        number = connection.execute(select(func.max(arrivals.c.number))).scalar_one() or 0
-        upsert(connection, arrivals, [{"node": key[0], "stream": key[1], "number": number + 1}])
-        self._latest = key
+    def _take_in(self, connection: Connection, work: Mapping[Key, Work], done: Stored) -> None:
+        folds = {node: Fold(connection, node, self._lines) for node, _ in work}
+        touched = [self._stream(connection, key) for key in sorted(work)]
+        for key, stream in zip(sorted(work), touched, strict=True):
+            done.add(stream.settle(connection, *work[key], folds[key[0]], self._witness))
+        with together(connection):
+            for stream in touched:
+                stream.append(connection)
+            for fold in folds.values():
+                fold.flush()
+            _want(connection, done.named)
+            for stream in touched:
+                stream.confirm(connection, int(self._clock() * 1_000_000))
+            connection.commit()
+
+    def _forget(self) -> None:
+        """What memory believes was not committed."""
+        self._streams.clear()
+        self._lines.forget()
+
+    def _stream(self, connection: Connection, key: Key) -> Stream:
+        if key not in self._streams:
+            self._streams[key] = Stream(connection, key)
+        return self._streams[key]
 
 
 def newest(database: Database, limit: int) -> list[Entry]:
     """The newest entries of all streams, newest first."""
-    latest = select(arrivals.c.node, arrivals.c.stream).order_by(arrivals.c.number.desc()).limit(limit)
+    latest = select(streams.c.node, streams.c.stream).order_by(streams.c.grown.desc()).limit(limit)
     with database.read() as connection:
         keys = connection.execute(latest).all()
         found = [entry for node, stream in keys for entry in _tail(connection, node, stream, limit)]
@@ -139,54 +179,13 @@ def digest_of(content: bytes) -> Digest:
     return Digest(hashlib.sha256(content).hexdigest())
 
 
-def _order(sealed: Sealed) -> tuple[str, str, int]:
-    return *sealed.key, sealed.entry.sequence
-
-
-def _insert(connection: Connection, batch: Sequence[Sealed]) -> list[str]:
-    """Insert what is new; the ids of those whose place holds other bytes, or that have no place."""
-    first = {sealed.entry.id: sealed for sealed in reversed(batch)}
-    statement = _insert_statement(connection.dialect.name)
-    # In order, so that of two entries for the same command and subject the earlier one has the place.
-    rows = connection.execute(statement, [_row(sealed) for sealed in sorted(first.values(), key=_order)])
-    new = {f"{node}:{stream}:{sequence}" for node, stream, sequence in rows}
-    suspects = [one for one in batch if one.entry.id not in new or first[one.entry.id] is not one]
-    return _altered(connection, suspects)
-
-
-@cache
-def _insert_statement(dialect: str) -> Executable:
-    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
-    # Without a target the clause also passes over a second entry for the same command and subject, which has no place.
-    place = (entries.c.node, entries.c.stream, entries.c.sequence)
-    return insert(entries).on_conflict_do_nothing().returning(*place)
-
-
-def _altered(connection: Connection, suspects: Sequence[Sealed]) -> list[str]:
-    altered = []
-    for (node, stream), group in groupby(sorted(suspects, key=_order), key=lambda sealed: sealed.key):
-        came = list(group)
-        sequences = sorted({sealed.entry.sequence for sealed in came})
-        rows = connection.execute(_THESE, {"node": node, "stream": stream, "sequences": sequences})
-        kept = {row.sequence: row.body for row in rows}
-        altered += [sealed.entry.id for sealed in came if kept.get(sealed.entry.sequence) != sealed.body]
-    return altered
-
-
-def _row(sealed: Sealed) -> dict[str, Any]:
-    entry = sealed.entry
-    return {
-        "node": entry.node,
-        "stream": entry.stream,
-        "sequence": entry.sequence,
-        "command": entry.command,
-        "subject": entry.subject,
-        "body": sealed.body,
-    }
-
-
-def _want(connection: Connection, named: Mapping[Digest, str]) -> None:
-    insert_new(connection, wanted, [{"digest": name, "node": node} for name, node in named.items()])
+def _want(connection: Connection, named: Mapping[Digest, Entry]) -> None:
+    if named:
+        rows = [
+            {"digest": name, "node": entry.node, "stream": entry.stream, "sequence": entry.sequence}
+            for name, entry in named.items()
+        ]
+        insert_new(connection, wanted, rows)
 
 
 def _among(table: Table, digests: Iterable[str]) -> Any:  # noqa: ANN401 - SQLAlchemy's own query

@@ -9,21 +9,24 @@ from __future__ import annotations
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
-from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
+import psycopg
+from psycopg.pq import TransactionStatus
+from sqlalchemy import URL, ClauseElement, Connection, Dialect, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.sql import Executable
 
-from kiosk.domain.errors import ForeignDatabase, StorageBusy, StorageFailed, WriterBusy
+from kiosk.domain.errors import ForeignDatabase, NotRightful, StorageBusy, StorageFailed, WriterBusy
 from kiosk.store.tables import APPLICATION_ID, USER_VERSION, metadata
 
 BUSY_MS = 10_000
@@ -43,6 +46,26 @@ _NO_GAPS = (
     "WHERE node = NEW.node AND stream = NEW.stream) "
     "BEGIN SELECT RAISE(ABORT, 'the next sequence number is the only one allowed'); END",
 )
+
+
+#: Any number, the same for every headquarters: PostgreSQL's advisory locks are numbers, and each database has its own.
+_TRY_LOCK = text(f"SELECT pg_try_advisory_lock({APPLICATION_ID})")
+_ALIVE = text("SELECT 1")
+#: A holder whose machine has died says nothing; the server finds out within some ten seconds and gives its lock to a standby.
+_NOTICED_SOON = (
+    "tcp_keepalives_idle = 5",
+    "tcp_keepalives_interval = 2",
+    "tcp_keepalives_count = 3",
+    "tcp_user_timeout = 10000",
+)
+#: The other way round: a server that falls silent must not keep the one that serves waiting for the quarter of an hour that TCP
+#: allows it, while a standby has long taken over.
+_GIVEN_UP_SOON = {
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,
+}
 
 
 class Database:
@@ -90,10 +113,49 @@ class Database:
             yield connection
 
     @contextmanager
+    def deciding(self) -> Iterator[Connection]:
+        """A transaction that its user commits, as late as with the last of its writes (`together`); else it is rolled back.
+
+        Raises:
+            StorageFailed: the disk or the server did not take it.
+        """
+        with self._turn, _storage_errors(), self.engine.connect() as connection:
+            connection.begin()
+            yield connection
+
+    @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that only reads. Keep it short: on SQLite a reader delays every commit."""
         with _storage_errors(), self.engine.connect().execution_options(reads=True) as connection:
             yield connection
+
+    @contextmanager
+    def reign(self) -> Iterator[Callable[[], None]]:
+        """Be the only one who serves from this database; what is yielded makes sure that it is still so.
+
+        A lock of PostgreSQL's, held by a connection that does nothing else: the server gives it back the moment that its holder
+        dies. SQLite's file has one lock beside it, held by its one process.
+
+        Raises:
+            NotRightful: somebody else serves, or now has the lock.
+            StorageFailed: the database does not answer.
+        """
+        if self.is_sqlite:
+            path = Path(str(self.engine.url.database))
+            try:
+                with one_writer(path.with_name(f"{path.name}.lock")):
+                    yield lambda: None
+            except WriterBusy as e:
+                raise NotRightful from e
+            return
+        with _storage_errors(), self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            # Closed in the end instead of going back to the pool, which would keep the lock.
+            connection.detach()
+            for setting in _NOTICED_SOON:
+                connection.execute(text(f"SET {setting}"))
+            if not connection.execute(_TRY_LOCK).scalar_one():
+                raise NotRightful
+            yield _Watch(connection).look
 
     def close(self) -> None:
         """Close every connection."""
@@ -112,6 +174,11 @@ class Database:
             raise ForeignDatabase(path=connection.engine.url.database, version=version)
 
 
+def rollback_file(path: Path) -> Path:
+    """The file beside a database by which SQLite undoes what a power cut left half done."""
+    return path.with_name(f"{path.name}-journal")
+
+
 def _file(path: Path, *, read_only: bool) -> URL:
     """A file's URL, whatever characters its folders have in their names."""
     if read_only:
@@ -122,8 +189,14 @@ def _file(path: Path, *, read_only: bool) -> URL:
 def _engine(url: URL) -> Engine:
     # Parameters are hidden from errors, and so from logs: they hold PINs' hashes and what people signed.
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, hide_parameters=True)
-    engine = create_engine(url, hide_parameters=True, connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000})
+        return create_engine(url, hide_parameters=True, connect_args=_GIVEN_UP_SOON)
+    engine = create_engine(
+        url,
+        hide_parameters=True,
+        # As psycopg takes them, so that both take the same rows.
+        paramstyle="named",
+        connect_args={"isolation_level": None, "timeout": BUSY_MS / 1000},
+    )
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin)
     return engine
@@ -140,6 +213,21 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
 
+class _Watch:
+    """Makes sure, once a second, that the connection which holds the lock is still there."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection, self._looked = connection, time.monotonic()
+
+    def look(self) -> None:
+        """Look, unless it was just now."""
+        if time.monotonic() - self._looked < 1.0:
+            return
+        with _storage_errors():
+            self._connection.execute(_ALIVE)
+        self._looked = time.monotonic()
+
+
 @contextmanager
 def _storage_errors() -> Iterator[None]:
     try:
@@ -151,17 +239,82 @@ def _storage_errors() -> Iterator[None]:
         raise (StorageBusy if reason.startswith(_BUSY) else StorageFailed)(reason=reason) from e
 
 
-def upsert(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+@contextmanager
+def together(connection: Connection) -> Iterator[None]:
+    """Send what the block writes, and its commit, together: PostgreSQL answers all of it in one round trip. Nothing can be read.
+
+    Raises:
+        DBAPIError: one of them failed.
+    """
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        yield
+        return
+    try:
+        with driver.pipeline():
+            yield
+    except psycopg.Error as e:
+        raise _told(connection, e) from e
+    finally:
+        if driver.info.transaction_status is TransactionStatus.INERROR:
+            # SQLAlchemy takes a transaction for ended whose commit was sent, and would hand the connection on as it is.
+            driver.rollback()
+
+
+def write_rows(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Run an INSERT or UPDATE for each row, its parameters by name, of the types that the driver takes.
+
+    SQLAlchemy makes the text, once; the driver gets it as it is. Going through SQLAlchemy each time costs more than the database.
+
+    Raises:
+        DBAPIError: a row was not taken.
+    """
+    columns = tuple(rows[0]) if isinstance(statement, Insert) else None
+    text_, driver = _text(connection.dialect, statement, columns), connection.connection.cursor()
+    try:
+        if len(rows) == 1:
+            driver.execute(text_, rows[0])
+        else:
+            driver.executemany(text_, rows)
+    except connection.dialect.loaded_dbapi.Error as e:
+        raise _told(connection, e) from e
+    finally:
+        driver.close()
+
+
+def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, or replace the row of the same primary key."""
-    connection.execute(_upsert(connection.dialect.name, table), list(rows))
+    write_rows(connection, _upsert(connection.dialect.name, table), rows)
 
 
-def insert_new(connection: Connection, table: Table, rows: Sequence[dict[str, Any]]) -> None:
+def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, passing over those whose primary key is there already."""
-    connection.execute(_insert_new(connection.dialect.name, table), list(rows))
+    write_rows(connection, _insert_new(connection.dialect.name, table), rows)
+
+
+def _told(connection: Connection, error: Any) -> Any:  # noqa: ANN401 - each driver has its own root
+    """A driver's error as SQLAlchemy would have told it, had it been asked."""
+    dialect = connection.dialect
+    lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
+    if lost:
+        connection.invalidate(error)
+    return DBAPIError.instance(
+        None,
+        None,
+        error,
+        dialect.loaded_dbapi.Error,
+        hide_parameters=True,
+        connection_invalidated=lost,
+        dialect=dialect,
+    )
 
 
 # Made once for each table: making a statement anew costs more than SQLite takes to run it.
+
+
+@cache
+def _text(dialect: Dialect, statement: Executable, columns: tuple[str, ...] | None) -> str:
+    return str(cast(ClauseElement, statement).compile(dialect=dialect, column_keys=columns))
 
 
 @cache

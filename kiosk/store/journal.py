@@ -4,13 +4,15 @@ Invariants:
     * An entry's sequence number and `prev` come from the head read inside the same transaction.
     * Either every entry of a command, its documents and its fold are durable, or none is.
     * A command that was recorded before records nothing again.
+    * The subtrees that an entry completes are stored with it, so that roots and proofs of any size cost a logarithm.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,16 +24,20 @@ from kiosk.domain.events import Event
 from kiosk.domain.fold import Moment
 from kiosk.domain.identifiers import CommandId, Digest, Timestamp
 from kiosk.ledger.entry import NO_ENTRY, Entry, digest, seal, unseal
-from kiosk.services.codec import event_data, event_from
+from kiosk.ledger.merkle import STRIDE, Frontier, frontier_at, inclusion_proof
+from kiosk.services.codec import event_data, event_from, happening
 from kiosk.services.ports import Clock, Reading, Recorded
 from kiosk.services.timestamps import timestamp
-from kiosk.store.database import Database
+from kiosk.store.database import Database, write_rows
 from kiosk.store.register import Fold
 from kiosk.store.tables import LINES, documents, entries, meta
+from kiosk.store.tree import StoredTree, grow, keep_subtrees
 
 #: Before the day this was written no clock can be right.
 EARLIEST = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
 PAGE = 2_000
+#: Under this name `meta` lists the streams that a restored journal follows, oldest first.
+LINEAGE = "lineage"
 
 #: Statements of every act and of the relay, made once: making one anew costs more than SQLite takes to run it.
 _OF_STREAM = (entries.c.node == bindparam("node"), entries.c.stream == bindparam("stream"))
@@ -62,6 +68,7 @@ class StoredJournal:
         with database.read() as connection:
             self.node = _meta(connection, "node")
             self.stream = _meta(connection, "stream")
+            self._lineage: Sequence[str] = json.loads(_found(connection, LINEAGE) or "[]")
             self._latest = _last_believed(connection, self.node, self.stream)
 
     @contextmanager
@@ -82,6 +89,11 @@ class StoredJournal:
         """Whether a clock that says this can be right: time has not gone back since the last entry that was believed."""
         return time >= self._latest
 
+    @property
+    def is_restored(self) -> bool:
+        """Whether this journal follows others, which were restored from headquarters' copy."""
+        return bool(self._lineage)
+
     def size(self) -> int:
         """How many entries there are."""
         with self._database.read() as connection:
@@ -93,6 +105,20 @@ class StoredJournal:
         with self._database.read() as connection:
             return list(connection.execute(_FOLLOWING, wanted).scalars())
 
+    def frontier(self, size: int) -> Frontier:
+        """The right edge of the Merkle tree over the first `size` entries.
+
+        Raises:
+            StorageFailed: there are fewer, or the stored tree is damaged.
+        """
+        with self._database.read() as connection:
+            return frontier_at(size, StoredTree(connection, self.node, self.stream))
+
+    def inclusion(self, sequence: int, size: int) -> list[bytes]:
+        """The path from an entry to the root over the first `size` entries."""
+        with self._database.read() as connection:
+            return inclusion_proof(sequence - 1, size, StoredTree(connection, self.node, self.stream))
+
     def document(self, wanted: Digest) -> bytes | None:
         """Salt ‖ content of a document, if it is here."""
         with self._database.read() as connection:
@@ -100,31 +126,28 @@ class StoredJournal:
         return None if row is None else row.salt + row.content
 
     def refold(self, progress: Progress) -> int:
-        """Drop the register and fold it anew from the journal, in one transaction; returns the number of entries."""
+        """Drop the register and fold it anew from the journal and those that it follows, in one transaction; returns the number
+        of entries."""
         with self._database.write() as connection:
             for table in LINES.values():
                 connection.execute(delete(table).where(table.c.node == self.node))
-            total = _size(connection, self.node, self.stream)
+            streams = [(stream, _size(connection, self.node, stream)) for stream in (*self._lineage, self.stream)]
+            total, done = sum(size for _, size in streams), 0
             fold = Fold(connection, self.node)
-            for done in range(0, total, PAGE):
-                self._fold_page(connection, fold, done)
-                progress(min(done + PAGE, total), total)
+            for stream, size in streams:
+                for after in range(0, size, PAGE):
+                    self._fold_page(connection, fold, stream, after)
+                    progress(done + min(after + PAGE, size), total)
+                done += size
+            fold.flush()
         return total
 
-    def _fold_page(self, connection: Connection, fold: Fold, after: int) -> None:
-        rows = connection.execute(
-            select(entries.c.body)
-            .where(
-                entries.c.node == self.node,
-                entries.c.stream == self.stream,
-                entries.c.sequence > after,
-                entries.c.sequence <= after + PAGE,
-            )
-            .order_by(entries.c.sequence)
-        )
-        for row in rows:
-            fold_entry(fold, unseal(row.body))
-        fold.flush()
+    def _fold_page(self, connection: Connection, fold: Fold, stream: str, after: int) -> None:
+        wanted = {"node": self.node, "stream": stream, "after": after, "most": PAGE}
+        for body in connection.execute(_FOLLOWING, wanted).scalars():
+            fold_stored(fold, body)
+        if fold.is_full:
+            fold.flush()
 
 
 def fold_entry(fold: Fold, entry: Entry) -> None:
@@ -132,6 +155,13 @@ def fold_entry(fold: Fold, entry: Entry) -> None:
     event = event_from(entry.type, entry.data)
     if event is not None:
         fold.apply(event, Moment(Timestamp(entry.time), not entry.clock_set))
+
+
+def fold_stored(fold: Fold, body: bytes) -> None:
+    """The same from an entry's stored bytes."""
+    told = happening(body)
+    if told is not None:
+        fold.apply(*told)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +189,7 @@ class ActTransaction:
         self._documents: dict[Digest, tuple[bytes, bytes]] = {}
         self._bodies: list[tuple[Recorded, bytes]] = []
         self._sequence, self._prev = _head(connection, origin.node, origin.stream)
+        self._size = self._sequence
 
     def keep(self, content: bytes) -> Digest:
         """Keep a document under the SHA-256 of a fresh 32-byte salt and its content."""
@@ -195,10 +226,12 @@ class ActTransaction:
         """Write everything; the commit follows."""
         if self._documents:
             rows = [{"digest": name, "salt": salt, "content": c} for name, (salt, c) in self._documents.items()]
-            self._connection.execute(_KEEP, rows)
+            write_rows(self._connection, _KEEP, rows)
         if not self._bodies:
             return
-        self._connection.execute(
+        self._grow()
+        write_rows(
+            self._connection,
             _APPEND,
             [
                 {
@@ -213,6 +246,14 @@ class ActTransaction:
             ],
         )
         self.lines.flush()
+
+    def _grow(self) -> None:
+        """Store the subtrees that these entries complete; most acts complete none, and then nothing is read either."""
+        if self._sequence >> STRIDE == self._size >> STRIDE:
+            return
+        node, stream = self._origin.node, self._origin.stream
+        frontier = frontier_at(self._size, StoredTree(self._connection, node, stream))
+        keep_subtrees(self._connection, node, stream, grow(frontier, (body for _, body in self._bodies)))
 
     def _earlier(self) -> list[Recorded]:
         origin = self._origin
@@ -249,10 +290,14 @@ def _size(connection: Connection, node: str, stream: str) -> int:
 
 
 def _meta(connection: Connection, name: str) -> str:
-    value: str | None = connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none()
+    value = _found(connection, name)
     if value is None:
         raise NotInitialised(missing=name)
     return value
+
+
+def _found(connection: Connection, name: str) -> str | None:
+    return connection.execute(select(meta.c.value).where(meta.c.name == name)).scalar_one_or_none()
 
 
 def found_journal(database: Database, node: str, stream: str) -> None:

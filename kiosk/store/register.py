@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from operator import attrgetter
-from typing import Any, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 from sqlalchemy import Connection, Select, Table, bindparam, func, select
 
@@ -24,34 +24,71 @@ _Line = TypeVar("_Line", Client, Site, Person, Badge, AccessMeans)
 
 ITEMS: Table = LINES[AccessMeans]
 
+#: How many lines are remembered and how many wait to be written, some kilobyte each. A cabinet has a few hundred.
+REMEMBERED: Final = 50_000
+PENDING: Final = 10_000
+
+LineName = tuple[str, type[Line], str]
+"""A line's node, kind and key."""
+
+
+class Lines:
+    """Lines as the database holds them, remembered from one fold to the next; of any node.
+
+    They stay true while whoever holds them is the register's only writer and every transaction that used them was committed.
+    """
+
+    def __init__(self) -> None:
+        self._lines: dict[LineName, Line | None] = {}
+
+    def __contains__(self, name: LineName) -> bool:
+        return name in self._lines
+
+    def __getitem__(self, name: LineName) -> Line | None:
+        return self._lines[name]
+
+    def remember(self, lines: Mapping[LineName, Line | None]) -> None:
+        """Remember these too; when that makes too many, these only."""
+        self._lines |= lines
+        if len(self._lines) > REMEMBERED:
+            self._lines = dict(lines)
+
+    def forget(self) -> None:
+        """Forget all, as after a transaction that was not committed."""
+        self._lines.clear()
+
 
 class Fold:
     """The register's lines of one node within a transaction: read when needed, changed in memory, written together."""
 
-    def __init__(self, connection: Connection, node: str) -> None:
+    def __init__(self, connection: Connection, node: str, lines: Lines | None = None) -> None:
         self._connection = connection
         self._node = node
-        self._lines: dict[tuple[type[Line], str], Line | None] = {}
-        self._changed: set[tuple[type[Line], str]] = set()
+        self._lines = Lines() if lines is None else lines
+        self._changed: dict[LineName, Line] = {}
 
     def apply(self, event: Event, moment: Moment) -> None:
         """Change the line that the event is about."""
         rule = FOLD.get(type(event))
         if rule is None:
             return
-        line = rule.change(self._get(rule.line, event.subject), event, moment)
-        self._lines[rule.line, event.subject] = line
-        self._changed.add((rule.line, event.subject))
+        name = (self._node, rule.line, event.subject)
+        before = None if rule.whole else self._line(name)
+        self._changed[name] = rule.change(before, event, moment)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether so many lines have changed that they should be written before more do."""
+        return len(self._changed) >= PENDING
 
     def flush(self) -> None:
         """Write the changed lines."""
         by_table: dict[type[Line], list[dict[str, Any]]] = {}
-        for kind, key in sorted(self._changed, key=lambda changed: (changed[0].__name__, changed[1])):
-            line = self._lines[kind, key]
-            assert line is not None  # a fold only ever adds or changes
-            by_table.setdefault(kind, []).append(row_of(self._node, line))
+        for name in sorted(self._changed, key=lambda name: (name[1].__name__, name[2])):
+            by_table.setdefault(name[1], []).append(row_of(self._node, self._changed[name]))
         for kind, rows in by_table.items():
             upsert(self._connection, LINES[kind], rows)
+        self._lines.remember(self._changed)
         self._changed.clear()
 
     def client(self, id_: ClientId) -> Client | None:
@@ -75,16 +112,22 @@ class Fold:
         return self._get(AccessMeans, id_)
 
     def _get(self, kind: type[_Line], key: str) -> _Line | None:
-        if (kind, key) not in self._lines:
-            self._lines[kind, key] = read_line(self._connection, self._node, kind, key)
-        return cast("_Line | None", self._lines[kind, key])
+        return cast("_Line | None", self._line((self._node, kind, key)))
+
+    def _line(self, name: LineName) -> Line | None:
+        changed = self._changed.get(name)
+        if changed is not None:
+            return changed
+        if name not in self._lines:
+            self._lines.remember({name: _read(self._connection, name)})
+        return self._lines[name]
 
 
-def read_line(connection: Connection, node: str, kind: type[_Line], key: str) -> _Line | None:
-    """One line by its key."""
+def _read(connection: Connection, name: LineName) -> Line | None:
+    node, kind, key = name
     wanted = {"node": node, KEYS[kind]: key}
     found = connection.execute(_lines_with(LINES[kind], tuple(wanted)), wanted).mappings().first()
-    return None if found is None else cast("_Line", line_of(kind, found))
+    return None if found is None else line_of(kind, found)
 
 
 @cache

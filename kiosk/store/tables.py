@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, get_type_hints
 
 import msgspec
-from sqlalchemy import Column, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 from kiosk.domain.access_means import AccessMeans
 from kiosk.domain.fold import KEYS, Line
@@ -34,6 +34,19 @@ entries = Table(
     Column("subject", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     UniqueConstraint("node", "stream", "command", "subject"),
+    sqlite_strict=True,
+)
+
+#: The hash of every complete subtree of 16, 256, 4096 … entries (`kiosk.ledger.merkle`); with the entries they give every root
+#: and proof at the price of a logarithm.
+subtrees = Table(
+    "subtrees",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("level", Integer, primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("hash", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 
@@ -121,6 +134,8 @@ access_log = Table(
 
 # ---- headquarters' own
 
+#: How far each journal is complete. `cosigned` is the newest head with our cosignature; `refusal` is what we answered to a head
+#: that rewrites history, `evidence` that head as the cabinet signed it. `grown` is when it last grew, microseconds since 1970.
 streams = Table(
     "streams",
     metadata,
@@ -128,20 +143,85 @@ streams = Table(
     Column("stream", Text, primary_key=True),
     Column("size", Integer, nullable=False),
     Column("head", Text, nullable=False),
+    Column("cosigned", LargeBinary),
+    Column("refusal", LargeBinary),
+    Column("evidence", LargeBinary),
+    Column("grown", BigInteger().with_variant(Integer, "sqlite"), nullable=False, index=True),
     sqlite_strict=True,
 )
 
+#: The public keys that a journal's heads are signed with, several while they change. A key that was `retired` (when) counts no
+#: longer for anything new; it stays for the proofs that it has signed.
+logs = Table(
+    "logs",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("stream", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("added", Text, nullable=False),
+    Column("retired", Text),
+    sqlite_strict=True,
+)
+
+#: Documents that have not come, each with the first entry that names it.
 wanted = Table(
     "wanted",
     metadata,
     Column("digest", Text, primary_key=True),
     Column("node", Text, nullable=False),
+    Column("stream", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
     sqlite_strict=True,
 )
 
-JOURNAL = (entries, documents)
+#: What each cabinet last said of itself.
+presences = Table(
+    "presences",
+    metadata,
+    Column("node", Text, primary_key=True),
+    Column("stream", Text, nullable=False),
+    Column("online", Integer, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("size", Integer),
+    Column("health", Text),
+    Column("seen", Text, nullable=False),
+    sqlite_strict=True,
+)
+
+#: What could not be placed, as it came.
+quarantine = Table(
+    "quarantine",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("first", Text, nullable=False),
+    Column("last", Text, nullable=False),
+    Column("times", Integer, nullable=False),
+    UniqueConstraint("topic", "digest"),
+    sqlite_strict=True,
+)
+
+alarms = Table(
+    "alarms",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("node", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("first", Text, nullable=False),
+    Column("last", Text, nullable=False),
+    Column("times", Integer, nullable=False),
+    UniqueConstraint("node", "kind", "detail"),
+    sqlite_strict=True,
+)
+
+JOURNAL = (entries, subtrees, documents)
 CABINET = (*JOURNAL, *LINES.values(), meta, pins, preferences, visits, access_log)
-HEADQUARTERS = (*JOURNAL, *LINES.values(), streams, wanted)
+HEADQUARTERS = (*JOURNAL, *LINES.values(), streams, logs, wanted, presences, quarantine, alarms)
 
 
 def row_of(node: str, line: Line) -> dict[str, Any]:
