@@ -91,14 +91,14 @@ def _cells(line: InventoryLine, columns: Sequence[str]) -> list[str]:
         "place": t(f"place.{item.place}"),
         "holder": line.holder or "",
         "hook": item.hook or "",
-        "since": _local(item.since),
+        "since": local_time(item.since),
         "awaiting_countersignature": _yes(item.awaiting_countersignature),
         "blocked": _yes(item.blocked),
     }
     return [values[name] for name in columns]
 
 
-def _local(time: Timestamp) -> str:
+def local_time(time: Timestamp) -> str:
     """As a French spreadsheet reads a moment."""
     return format_datetime(moment(time), "dd/MM/yyyy HH:mm:ss", tzinfo=_ZONE, locale="fr")
 

@@ -13,11 +13,16 @@ import click
 
 from kiosk import bootstrap, config
 from kiosk.cli.headquarters import hq
+from kiosk.cli.keys import keys_group
+from kiosk.cli.ledger import export, receipt
 from kiosk.cli.people import people
+from kiosk.cli.pki import pki
 from kiosk.cli.register import register
+from kiosk.cli.restore import restore_command
 from kiosk.cli.simulate import simulate
 from kiosk.cli.tables import print_table
 from kiosk.cli.texts import sentences, t
+from kiosk.cli.verify import verify
 from kiosk.daemon import WebServer, bare_address, running, screen_address, wait_for_end
 from kiosk.demo import demonstration
 from kiosk.domain.errors import TrousseauError
@@ -100,6 +105,7 @@ def check(folder: Path) -> None:
     """List every setting in force, or every fault."""
     settings = config.read(folder)
     bootstrap.wires(settings)
+    bootstrap.broker(settings)
     print_table(
         [t("cli.config.setting"), t("cli.config.value")],
         ((name, value or "–") for name, value in config.rows(settings)),
@@ -107,8 +113,8 @@ def check(folder: Path) -> None:
     click.echo(t("cli.config.fine"))
 
 
-for group in (register, people, simulate, hq):
-    kiosk.add_command(group)
+for command in (register, people, simulate, keys_group, receipt, export, verify, restore_command, hq, pki):
+    kiosk.add_command(command)
 
 
 def main() -> None:

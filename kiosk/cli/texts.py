@@ -27,7 +27,7 @@ def terminal_language() -> Language:
 _catalogue = Translations.load(_CATALOGUES, [terminal_language().value])
 
 
-def t(key: str, **values: object) -> str:
+def t(key: str, /, **values: object) -> str:
     """A sentence of the catalogue."""
     text: str = _catalogue.gettext(key)
     return text % values if values else text
