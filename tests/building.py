@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -26,13 +27,26 @@ from kiosk.hardware.signals import FrontSignals
 from kiosk.hardware.simulated.pins import WiredFactory
 from kiosk.hardware.wiring import HookPins
 from kiosk.ledger.entry import NO_ENTRY, Entry, digest, unseal
+from kiosk.papers.signature import PillowSignatures
 from kiosk.services.codec import profile
 from kiosk.services.commands import new_command
+from kiosk.services.custody import CustodyService
 from kiosk.services.desk import Desk
 from kiosk.services.equipment import Equipment
 from kiosk.services.front import Press, Screen, Sign, Step
 from kiosk.services.patience import SECOND
-from kiosk.services.ports import DoorChanged, HookChanged, InventoryFilter, Point, Reading, Report, Strokes, Tap
+from kiosk.services.ports import (
+    DoorChanged,
+    HookChanged,
+    InventoryFilter,
+    Point,
+    Reading,
+    Report,
+    Strokes,
+    Tap,
+    Trouble,
+    Witnessed,
+)
 from kiosk.services.sheets import plain
 
 NODE: Final = "armoire-7"
@@ -128,6 +142,21 @@ class FakeClock:
         self.time += by
 
 
+class ToldWitness:
+    """Headquarters, which has seen what the test says; nothing at first."""
+
+    def __init__(self) -> None:
+        self.view = Witnessed(0, None, False, None)
+
+    def sees(self, size: int, at: datetime, *, online: bool = True) -> None:
+        """Headquarters has seen this many entries."""
+        self.view = Witnessed(size, at, online, None)
+
+    def objects(self, trouble: Trouble) -> None:
+        """Something is wrong between the journal and headquarters."""
+        self.view = replace(self.view, trouble=trouble)
+
+
 class CountedDoor(LockedDoor):
     """The real door; how often it was released is counted, and `before` runs first."""
 
@@ -207,6 +236,7 @@ class House:
     ) -> None:
         self.folder = folder
         self.clock = clock or FakeClock()
+        self.witness = ToldWitness()
         self.front = front
         self.pins, self.door, self.hooks, self.signals = front.pins, front.door, front.hooks, front.signals
         front.reset(hanging)
@@ -227,10 +257,11 @@ class House:
             visits=self.store.local,
             preferences=self.store.local,
             pins=self.store.pins,
-            custody=self.store.custody,
+            custody=CustodyService(self.store.journal, PillowSignatures(), self.witness),
             door=self.door,
             hooks=self.hooks,
             signals=self.signals,
+            witness=self.witness,
         )
 
     # ---- starting and ending

@@ -6,11 +6,12 @@ from flask import Flask
 from flask_babel import Babel, get_locale
 
 from kiosk.domain.people import Language
-from web import errors, guard, streams, texts
+from web import errors, guard, qr, streams, texts
 from web import services as service_registry
 from web.demo import demo
 from web.inventory import inventory
 from web.presses import presses
+from web.receipts import receipts
 from web.screen import screen
 from web.services import Services
 
@@ -30,6 +31,7 @@ def create_app(services: Services) -> Flask:
         app.register_blueprint(blueprint)
     if services.demo is not None:
         app.register_blueprint(demo)
+        app.register_blueprint(receipts)
     return app
 
 
@@ -44,6 +46,7 @@ def _speak(app: Flask) -> None:
     app.jinja_env.globals.update(
         get_locale=get_locale,
         in_language=texts.in_language,
+        qr=qr.symbol,
         say=texts.say,
         say_error=texts.say_error,
         say_event=texts.say_event,

@@ -13,6 +13,7 @@ from kiosk.domain.errors import (
     BadSignature,
     EmptySignature,
     HardwareMissing,
+    NoSuchEntry,
     NotVisiting,
     OutOfService,
     Refusal,
@@ -26,6 +27,7 @@ _log = logging.getLogger(__name__)
 #: By class; the nearest ancestor counts.
 STATUSES: Mapping[type[TrousseauError], int] = {
     NotVisiting: 403,
+    NoSuchEntry: 404,
     BadSignature: 422,
     EmptySignature: 422,
     Refusal: 409,

@@ -46,6 +46,10 @@ def hooks(screen: Screen) -> dict[str, str]:
     return {line.item: draw(line) for line in screen.basket}
 
 
+def _chrome(screen: Screen) -> str:
+    return render_template("chrome.html", screen=screen, progress=PROGRESS.get(screen.step, 0), texts=texts)
+
+
 def payload(screen: Screen) -> dict[str, object]:
     """What the page receives. The notice's number lets one that was dismissed come back when it happens again."""
     with force_locale(screen.language.value):
@@ -59,7 +63,7 @@ def payload(screen: Screen) -> dict[str, object]:
             "notice": screen.notice.number if screen.notice else 0,
             "title": gettext("page.title"),
             "html": stage(screen),
-            "chrome_html": render_template("chrome.html", screen=screen, progress=PROGRESS.get(screen.step, 0)),
+            "chrome_html": _chrome(screen),
             "hooks": hooks(screen),
             "overlay_html": render_template("overlay.html", screen=screen, texts=texts),
         }

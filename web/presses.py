@@ -17,6 +17,7 @@ from kiosk.services.front import (
     Cancel,
     ChooseLanguage,
     EnterPin,
+    KeepReceipt,
     OpenCabinet,
     Press,
     Remove,
@@ -94,6 +95,13 @@ class StillHereBody(Body, frozen=True, forbid_unknown_fields=True):
         return StillHere()
 
 
+class ReceiptBody(Body, frozen=True, forbid_unknown_fields=True):
+    """The receipt."""
+
+    def press(self) -> Press:
+        return KeepReceipt()
+
+
 class InventoryBody(Body, frozen=True, forbid_unknown_fields=True):
     """« Inventaire »."""
 
@@ -114,6 +122,7 @@ BODIES: Mapping[str, type[Body]] = {
     "remove": RemoveBody,
     "cancel": CancelBody,
     "still-here": StillHereBody,
+    "receipt": ReceiptBody,
     "inventory": InventoryBody,
     "open": OpenBody,
     "language": LanguageBody,

@@ -7,17 +7,22 @@ from dataclasses import dataclass, field
 from flask import Flask, current_app
 
 from kiosk.services.front import Front
-from kiosk.services.ports import Headquarters, Register, Simulation
+from kiosk.services.ports import Headquarters, Receipts, Register, Simulation
 
 EXTENSION = "trousseau"
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """What only a demonstration has: hands at a simulated cabinet, and a look into headquarters."""
+    """What only a demonstration has: hands at a simulated cabinet, and a look into headquarters.
+
+    `receipts` are headquarters' own, and `keys` the text of the public keys that check them.
+    """
 
     simulation: Simulation
     headquarters: Headquarters
+    receipts: Receipts
+    keys: str
 
 
 @dataclass(frozen=True, slots=True)

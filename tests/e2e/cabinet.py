@@ -13,7 +13,8 @@ from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 from kiosk.daemon import screen_address
 from kiosk.demo import Demonstration
 from kiosk.domain.identifiers import ItemId
-from kiosk.services.ports import Simulation
+from kiosk.keys import VERIFIER_KEYS
+from kiosk.services.ports import Register, Simulation
 
 #: Where people stand: the 7" panel, Touch Display 2, and the same one with its picture scaled.
 LANDSCAPE = (800, 480, 1.0)
@@ -213,6 +214,21 @@ class Cabinet:
         """Who holds a key, by name."""
         line = self._demonstration.cabinet.store.register.lines_of([ItemId(key)])[0]
         return line.holder
+
+    def newest(self) -> bytes:
+        """The bytes of the last entry."""
+        journal = self._demonstration.cabinet.store.journal
+        return journal.read(journal.size() - 1, 1)[0]
+
+    @property
+    def keys(self) -> str:
+        """The public keys that headquarters hands out."""
+        return (self._demonstration.cabinet.settings.folder / VERIFIER_KEYS).read_text(encoding="utf-8")
+
+    @property
+    def register(self) -> Register:
+        """What the cabinet knows."""
+        return self._demonstration.cabinet.store.register
 
     def _entries(self) -> Iterator[Mapping[str, Any]]:
         journal = self._demonstration.cabinet.store.journal

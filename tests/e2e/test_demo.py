@@ -2,6 +2,7 @@
 
 from playwright.sync_api import FrameLocator, Page, expect
 
+from kiosk.ledger.verify import Keyring, verify_receipt
 from tests.e2e.cabinet import SIGNATURE, Cabinet
 
 LAPTOP = (1366, 768, 1.0)
@@ -97,3 +98,36 @@ def test_the_central_register_can_be_leafed_through(cabinet: Cabinet) -> None:
     page.locator('#register [data-page="2"]').click()
     expect(page.locator('#register [data-item="T-011"]')).to_be_visible()
     expect(page.locator('#register [data-item="T-001"]')).to_have_count(0)
+
+
+def receipt_page(cabinet: Cabinet) -> Page:
+    """The page for a client, from the newest line of the feed, without leaving the window."""
+    cabinet.take(cabinet.stand(), "T-004")
+    page = demo_page(cabinet)
+    link = page.locator("#feed .receipt-link").first
+    expect(link).to_be_visible(timeout=10_000)
+    page.goto(f"http://127.0.0.1:{cabinet.port}{link.get_attribute('href')}")
+    return page
+
+
+def test_a_line_of_the_feed_leads_to_the_page_that_explains_its_receipt(cabinet: Cabinet) -> None:
+    page = receipt_page(cabinet)
+    expect(page.locator("h1")).to_have_text("Ce que prouve ce fichier")
+    for words in ("Intact, et vu par le siège", "Pris et signé", "T-004", "Ce que cela ne prouve pas"):
+        expect(page.get_by_text(words).first).to_be_visible()
+    page.get_by_text("English").click()
+    expect(page.locator("h1")).to_have_text("What this file proves")
+    assert (
+        page.evaluate("() => getComputedStyle(document.querySelector('main')).backgroundColor") == "rgb(255, 255, 255)"
+    )
+
+
+def test_the_receipt_that_is_downloaded_is_proven_by_the_public_keys(cabinet: Cabinet) -> None:
+    page = receipt_page(cabinet)
+    with page.expect_download() as downloading:
+        page.locator("nav [download]").click()
+    file = downloading.value
+    assert file.suggested_filename.endswith(".tlog-proof")
+    verdict = verify_receipt(file.path().read_bytes(), Keyring.parse(cabinet.keys))
+    assert verdict.entry is not None
+    assert (verdict.entry.type, verdict.entry.subject, verdict.unwitnessed) == ("custody.taken", "T-004", 0)
