@@ -37,8 +37,8 @@ test: setup-test lint ## Install what the tests need, check the code, run every 
 	$(PYTEST) $(TESTS)
 
 lint: setup-test ## Check style, types and which way the imports run
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE) docs/examples
+	$(BIN)/ruff format --check $(CODE) docs/examples
 	$(BIN)/mypy $(CODE)
 	$(BIN)/lint-imports
 

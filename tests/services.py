@@ -191,6 +191,7 @@ listener {port} 127.0.0.1
 allow_anonymous true
 set_tcp_nodelay true
 max_queued_messages 0
+max_inflight_messages 1000
 persistence false
 """
 

@@ -2,7 +2,7 @@
 
     python -m tests.bench [FIGURE …]
 
-With figures named (seen, painted, recorded, exporting, stored, inventory, at_rest) only those are measured and nothing is written.
+With figures named (the methods of `Bench` below) only those are measured and nothing is written.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from tests.bench import at_rest, inventory, painted, recorded, report, seen, stored
-from tests.bench.journals import BIG, STEP, Journals, make_journals
+from tests.bench import at_rest, drained, inventory, painted, proofs, recorded, refold, report, seen, stored, verified
+from tests.bench.journals import LENGTHS, STEP, Journals, make_journals
 from tests.bench.measuring import Figure, Tick
 
 #: On a disk: `/tmp` may be in memory, where no commit waits for anything.
@@ -39,7 +39,8 @@ class Bench:
     @cached_property
     def journals(self) -> Journals:
         """The short and the long journal, made when first needed."""
-        return make_journals(self.folder, self.bar("making the journals", BIG // STEP + 1))
+        steps = sum(-(-length // STEP) for length in LENGTHS)
+        return make_journals(self.folder, self.bar("making the journals", steps))
 
     def bar(self, what: str, total: int) -> Tick:
         """A bar of its own for a piece of work."""
@@ -67,14 +68,34 @@ class Bench:
     def stored(self) -> list[Figure]:
         """Recorded → acknowledged."""
         journals = self.journals
-        # Beside the rounds, both tables are copied in steps.
-        tick = self.bar("recorded → acknowledged", stored.ROUNDS + 2 * BIG // STEP)
+        # Beside the rounds, the tables are copied in steps.
+        tick = self.bar("recorded → acknowledged", stored.ROUNDS + 2 * sum(LENGTHS) // STEP)
         return stored.measure(self.folder, journals, tick)
 
     def inventory(self) -> list[Figure]:
         """The inventory's page."""
         journals = self.journals
         return inventory.measure(journals, self.bar("inventory page", inventory.ROUNDS))
+
+    def refold(self) -> list[Figure]:
+        """Folding the register anew."""
+        journals = self.journals
+        tick = self.bar("folding anew", refold.ROUNDS + len(journals.by_length))
+        return refold.measure(self.folder, journals, tick)
+
+    def drained(self) -> list[Figure]:
+        """A backlog, sent and cosigned."""
+        return drained.measure(self.folder, self.bar("draining a backlog", drained.STEPS))
+
+    def verified(self) -> list[Figure]:
+        """An export, verified."""
+        journals = self.journals
+        return verified.measure(self.folder, journals, self.bar("verifying an export", verified.STEPS))
+
+    def proofs(self) -> list[Figure]:
+        """What a longer log costs."""
+        journals = self.journals
+        return proofs.measure(journals, self.bar("proofs", proofs.ROUNDS))
 
     def at_rest(self) -> list[Figure]:
         """Memory and start."""
@@ -84,7 +105,10 @@ class Bench:
     @property
     def figures(self) -> Mapping[str, Callable[[], list[Figure]]]:
         """Everything there is to measure, in the table's order."""
-        names = ("seen", "painted", "recorded", "exporting", "stored", "inventory", "at_rest")
+        names = (
+            *("seen", "painted", "recorded", "exporting", "stored", "drained", "verified", "proofs"),
+            *("inventory", "refold", "at_rest"),
+        )
         return {name: getattr(self, name) for name in names}
 
 

@@ -6,7 +6,7 @@ import hashlib
 import os
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +15,7 @@ from uuid import uuid4
 import psycopg
 from sqlalchemy import Table, make_url
 
+from kiosk import keys
 from kiosk.bootstrap import opened_store
 from kiosk.clock import SystemClock
 from kiosk.config import Settings
@@ -22,14 +23,18 @@ from kiosk.demo import prepare
 from kiosk.domain.events import Returned, Taken
 from kiosk.domain.identifiers import Digest, ItemId, PersonId, VisitId
 from kiosk.domain.people import Tier
+from kiosk.ledger import checkpoint
+from kiosk.ledger.checkpoint import Checkpoint
 from kiosk.ledger.entry import Entry, digest, seal, unseal
+from kiosk.ledger.merkle import Frontier
 from kiosk.mqtt.client import BrokerAddress
 from kiosk.services.codec import event_data
 from kiosk.services.commands import new_command
+from kiosk.services.heads import cosigned_cursor
 from kiosk.services.timestamps import timestamp
-from kiosk.store.central import CENTRAL
 from kiosk.store.database import Database
-from kiosk.store.tables import JOURNAL, LINES
+from kiosk.store.tables import HEADQUARTERS, JOURNAL, LINES
+from kiosk.store.tree import grow
 from tests.bench.measuring import Tick
 from tests.services import LOOPBACK, free_port
 
@@ -37,8 +42,10 @@ from tests.services import LOOPBACK, free_port
 STEP: Final = 20_000
 SMALL: Final = 1_000
 BIG: Final = 1_000_000
+LENGTHS: Final = (SMALL, 10_000, 100_000, BIG)
 
 _INSERT_ENTRY = "INSERT INTO entries (node, stream, sequence, command, subject, body) VALUES (?, ?, ?, ?, ?, ?)"
+_INSERT_SUBTREE = "INSERT INTO subtrees (node, stream, level, number, hash) VALUES (?, ?, ?, ?, ?)"
 _INSERT_DOCUMENT = "INSERT INTO documents (digest, salt, content) VALUES (?, ?, ?)"
 
 Row = tuple[Any, ...]
@@ -46,18 +53,29 @@ Row = tuple[Any, ...]
 
 @dataclass(frozen=True, slots=True)
 class Journals:
-    """The demonstration's cabinet with a short journal and with a long one, and how long the long one took to make."""
+    """The demonstration's cabinet with journals of several lengths, and how long the longest took to make."""
 
-    small: Settings
-    big: Settings
+    by_length: Mapping[int, Settings]
     seconds: float
+
+    @property
+    def small(self) -> Settings:
+        """The short one."""
+        return self.by_length[SMALL]
+
+    @property
+    def big(self) -> Settings:
+        """The long one."""
+        return self.by_length[BIG]
 
 
 def make_journals(folder: Path, tick: Tick) -> Journals:
-    """Make both."""
-    small = grown(folder / "small", SMALL, tick)
-    began = time.perf_counter()
-    return Journals(small, grown(folder / "big", BIG, tick), time.perf_counter() - began)
+    """Make all of them."""
+    made, began = {}, 0.0
+    for length in LENGTHS:
+        began = time.perf_counter()
+        made[length] = grown(folder / f"journal-{length}", length, tick)
+    return Journals(made, time.perf_counter() - began)
 
 
 def grown(folder: Path, size: int, tick: Tick) -> Settings:
@@ -84,6 +102,7 @@ def _grow(connection: sqlite3.Connection, size: int, tick: Tick) -> None:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(_INSERT_DOCUMENT, sorted(documents))
         connection.executemany(_INSERT_ENTRY, entries)
+        connection.executemany(_INSERT_SUBTREE, series.subtrees(body for *_, body in entries))
         connection.execute("COMMIT")
         tick()
 
@@ -95,6 +114,8 @@ class _Series:
         last = "SELECT sequence, body FROM entries ORDER BY sequence DESC LIMIT 1"
         self.sequence, body = connection.execute(last).fetchone()
         self._prev, self._model = digest(body), unseal(body)
+        self._tree = Frontier()
+        grow(self._tree, (body for (body,) in connection.execute("SELECT body FROM entries ORDER BY sequence")))
         hanging = "SELECT id FROM items WHERE place = 'hook' AND state = 'in_service' ORDER BY id"
         self._items = [ItemId(id_) for (id_,) in connection.execute(hanging)]
         self._person = PersonId(self._model.actor)
@@ -107,6 +128,10 @@ class _Series:
         for number in range(max(1, count // 2)):
             entries += self._act(number, documents)
         return entries, documents
+
+    def subtrees(self, bodies: Iterable[bytes]) -> list[Row]:
+        """The rows of the subtrees that these entries complete."""
+        return [(self._model.node, self._model.stream, *one) for one in grow(self._tree, bodies)]
 
     def _act(self, number: int, documents: list[Row]) -> Iterator[Row]:
         event = Returned if number % 2 else Taken
@@ -159,19 +184,19 @@ def _document(documents: list[Row]) -> Digest:
 
 def at_headquarters(settings: Settings, url: str, tick: Tick) -> None:
     """Fill headquarters' PostgreSQL database with everything that this cabinet has, as if it had all been acknowledged."""
-    Database(url, CENTRAL, gapless=False).close()
+    Database(url, HEADQUARTERS, gapless=False).close()
+    cosigned = _cosigned(settings)
     source = sqlite3.connect(settings.database)
     try:
         with psycopg.connect(conninfo(url), autocommit=True) as target:
             with target.transaction():
                 for table in (*JOURNAL, *LINES.values()):
                     _copy(source, target, table, tick)
-                _know_stream(source, target)
+                _know_stream(source, target, settings, cosigned)
             # Otherwise it may begin by itself in the middle of a measurement.
             target.execute("VACUUM ANALYZE")
     finally:
         source.close()
-    _remember(settings)
 
 
 def _copy(source: sqlite3.Connection, target: psycopg.Connection, table: Table, tick: Tick) -> None:
@@ -184,18 +209,27 @@ def _copy(source: sqlite3.Connection, target: psycopg.Connection, table: Table, 
             tick()
 
 
-def _know_stream(source: sqlite3.Connection, target: psycopg.Connection) -> None:
+def _know_stream(source: sqlite3.Connection, target: psycopg.Connection, settings: Settings, cosigned: bytes) -> None:
     last = "SELECT node, stream, sequence, body FROM entries ORDER BY sequence DESC LIMIT 1"
     node, stream, size, body = source.execute(last).fetchone()
-    known = (node, stream, size, digest(body))
-    target.execute("INSERT INTO streams (node, stream, size, head) VALUES (%s, %s, %s, %s)", known)
-    target.execute("INSERT INTO arrivals (node, stream, number) VALUES (%s, %s, 1)", (node, stream))
+    known = (node, stream, size, digest(body), cosigned)
+    target.execute(
+        "INSERT INTO streams (node, stream, size, head, cosigned, grown) VALUES (%s, %s, %s, %s, %s, 1)", known
+    )
+    (key,) = keys.secret(settings.folder, keys.LOG_KEY)
+    target.execute(
+        "INSERT INTO logs (node, stream, key, added) VALUES (%s, %s, %s, '')", (node, stream, str(key.verifier))
+    )
 
 
-def _remember(settings: Settings) -> None:
-    """Have the cabinet know how far headquarters has got."""
+def _cosigned(settings: Settings) -> bytes:
+    """The journal's head as headquarters would have cosigned it; the cabinet remembers it."""
     with opened_store(settings, SystemClock()) as store:
-        store.local.keep_cursor(f"acked:{store.journal.stream}", str(store.journal.size()))
+        tree, own = store.journal.frontier(store.journal.size()), keys.secret(settings.folder, keys.LOG_KEY)
+        head = checkpoint.sign(Checkpoint(own[0].verifier.name, tree.size, tree.root()), own)
+        note = checkpoint.cosign(head, keys.secret(settings.folder, keys.WITNESS_KEY), int(time.time()))
+        store.local.keep_cursor(cosigned_cursor(store.journal.stream), note.decode())
+    return note
 
 
 def conninfo(url: str) -> str:

@@ -12,6 +12,9 @@ Side = Callable[[], float]
 Tick = Callable[[], None]
 """Called after each round, for the progress bar."""
 
+#: How many of its units a second or a byte is.
+SCALES: Mapping[str, float] = {"µs": 1e6, "ms": 1e3, "s": 1.0, "MB": 1e-6, "kB": 1e-3}
+
 #: Rounds whose figures are thrown away: caches fill, statements are compiled.
 WARM_UP = 10
 
@@ -37,7 +40,7 @@ class Samples:
 class Figure:
     """A line of the table. With a `reference` the bound is on the ratio of the medians, else on `verdict`'s own value.
 
-    A figure without a bound is there to explain another one.
+    A figure without a bound is there to explain another one. Those of a `series` are drawn against the `length` of the log.
     """
 
     what: str
@@ -47,6 +50,8 @@ class Figure:
     bound: float | None = None
     on: str = "p95"
     unit: str = "ms"
+    series: str = ""
+    length: int = 0
 
     @property
     def ratio(self) -> float | None:

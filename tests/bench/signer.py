@@ -44,7 +44,7 @@ class Signer:
 
     def __init__(self, store: Store, what: ItemId = WHAT, *, drawn: bool = False) -> None:
         self._store = store
-        self._custody = CustodyService(store.journal, _Drawn()) if drawn else store.custody
+        self._custody = CustodyService(store.journal, _Drawn(), store.relay) if drawn else store.custody
         person = store.register.person(store.register.directory().persons[plain(WHO)])
         assert person is not None
         self._person, self._strokes = person, scribble()

@@ -6,6 +6,7 @@ fsync. Each line has a broker of its own, so that none hears another's messages.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,11 +15,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from kiosk import keys
 from kiosk.bootstrap import Store, opened_store
 from kiosk.clock import SystemClock
 from kiosk.config import FILE, Settings
-from kiosk.mqtt.client import BrokerAddress
-from kiosk.mqtt.relay import Relay
 from tests.bench.bare_headquarters import ENTRY, READY, STORED, bare_client
 from tests.bench.journals import Journals, at_headquarters, conninfo
 from tests.bench.measuring import Figure, Side, Tick, by_turns
@@ -26,7 +26,7 @@ from tests.bench.signer import Signer
 from tests.services import LOOPBACK, Mosquitto, Postgres, Service, dying_with_us, wait_until
 
 ROUNDS: Final = 200
-BOUND: Final = 2.0
+BOUND: Final = 1.5
 APART: Final = 1.2
 _PATIENCE: Final = 15.0
 #: Headquarters fetches the documents after its answer; they must not fall into the next round.
@@ -40,55 +40,53 @@ def measure(folder: Path, journals: Journals, tick: Tick) -> list[Figure]:
         stack.callback(cluster.remove)
         cluster.start()
         stack.callback(cluster.stop)
-        small = stack.enter_context(_line(folder / "line-small", journals.small, cluster, tick))
-        big = stack.enter_context(_line(folder / "line-big", journals.big, cluster, tick))
-        bare = stack.enter_context(_bare_line(folder / "line-bare", cluster, small.last_entry))
-        found = by_turns({"small": small.send, "big": big.send, "bare": bare}, ROUNDS, tick)
+        lines = {
+            f"{length:,} entries": stack.enter_context(_line(folder / f"line-{length}", settings, cluster, tick))
+            for length, settings in journals.by_length.items()
+        }
+        short = next(iter(lines))
+        bare = stack.enter_context(_bare_line(folder / "line-bare", cluster, lines[short].last_entry))
+        found = by_turns({name: line.send for name, line in lines.items()} | {"bare": bare}, ROUNDS, tick)
     against = "bare paho → mosquitto → psycopg"
     return [
         Figure(
-            what=f"recorded → acknowledged by headquarters, {size} entries",
-            samples=found[side],
+            what=f"recorded → cosigned acknowledgement, {name}",
+            series="cosigned acknowledgement",
+            length=length,
+            samples=found[name],
             reference=found["bare"],
             against=against,
             bound=BOUND,
         )
-        for side, size in (("small", "1,000"), ("big", "1,000,000"))
+        for name, length in zip(lines, journals.by_length, strict=True)
     ] + [
         Figure(
             what="recorded → acknowledged, long against short journal",
-            samples=found["big"],
-            reference=found["small"],
-            against="1,000 entries",
+            samples=found[[*lines][-1]],
+            reference=found[short],
+            against=short,
             bound=APART,
         )
     ]
 
 
-class _TimedRelay(Relay):
-    """Tells of each acknowledgement when it is counted."""
-
-    counted: Callable[[int], None] = staticmethod(lambda _size: None)
-
-    def _count(self) -> None:
-        super()._count()
-        self.counted(self.status.acked)
-
-
 class _Line:
-    """A cabinet's record and its relay."""
+    """A cabinet's record and its relay, which tells of each acknowledgement when it is counted."""
 
-    def __init__(self, store: Store, relay: _TimedRelay) -> None:
-        self._journal, self._signer = store.journal, Signer(store)
+    def __init__(self, store: Store) -> None:
+        self._journal, self._relay, self._signer = store.journal, store.relay, Signer(store)
         self._acked: SimpleQueue[tuple[int, float]] = SimpleQueue()
         self._committed_at = 0.0
-        self._wake = relay.wake
         self._journal.committed = self._committed
-        relay.counted = lambda size: self._acked.put((size, time.perf_counter()))
+        self._count, self._relay._count = self._relay._count, self._counted  # type: ignore[method-assign]
 
     def _committed(self) -> None:
         self._committed_at = time.perf_counter()
-        self._wake()
+        self._relay.wake()
+
+    def _counted(self) -> None:
+        self._count()
+        self._acked.put((self._relay.status.acked, time.perf_counter()))
 
     def send(self) -> float:
         """Sign, and wait for headquarters: seconds from the commit to the acknowledgement."""
@@ -111,26 +109,26 @@ def _line(folder: Path, settings: Settings, cluster: Postgres, tick: Tick) -> It
     url = cluster.url(cluster.create_database())
     at_headquarters(settings, url, tick)
     with ExitStack() as stack:
-        broker = Mosquitto(folder).start()
+        broker = Mosquitto(folder, port=settings.broker.port).start()
         stack.callback(broker.stop)
-        headquarters = _Headquarters(folder, broker.port, url).start()
+        headquarters = Headquarters(folder, broker.port, url, settings.folder).start()
         stack.callback(headquarters.stop)
         store = stack.enter_context(opened_store(settings, SystemClock()))
-        relay = _TimedRelay(store.journal, store.local, BrokerAddress(LOOPBACK, broker.port), "bench")
-        relay.start()
-        stack.callback(relay.stop)
-        line = _Line(store, relay)
-        wait_until(lambda: relay.status.headquarters, "headquarters' presence")
+        line = _Line(store)
+        store.relay.start()
+        stack.callback(store.relay.stop)
+        wait_until(lambda: store.relay.status.headquarters, "headquarters' presence")
         yield line
 
 
-class _Headquarters(Service):
-    """`kiosk hq subscribe`."""
+class Headquarters(Service):
+    """`kiosk hq subscribe`, with the key that the cabinet of `trusted` trusts."""
 
-    def __init__(self, folder: Path, broker: int, url: str) -> None:
+    def __init__(self, folder: Path, broker: int, url: str, trusted: Path) -> None:
         super().__init__("headquarters", folder, None)
         settings = f'[broker]\nport = {broker}\n\n[headquarters]\ndatabase = "{url}"\n'
         (folder / FILE).write_text(settings, encoding="utf-8")
+        shutil.copy(trusted / keys.WITNESS_KEY, folder)
 
     def command(self) -> list[str]:
         """The command as an administrator gives it."""
@@ -142,27 +140,22 @@ class _Headquarters(Service):
         return bool(self.log)
 
 
-class _BareHeadquarters(Service):
-    """`bare_headquarters`."""
+class BareHeadquarters(Service):
+    """`bare_headquarters`, or another module that takes the same arguments."""
 
-    def __init__(self, folder: Path, broker: int, database: str) -> None:
+    def __init__(self, folder: Path, broker: int, database: str, module: str = "tests.bench.bare_headquarters") -> None:
         super().__init__("bare-headquarters", folder, None)
-        self._arguments = [str(broker), database]
+        self._module, self._arguments = module, [str(broker), database]
 
     def command(self) -> list[str]:
         """The module, from the project's folder."""
         project = str(Path(__file__).resolve().parents[2])
-        start = (
-            f"import sys, runpy; sys.path.insert(0, {project!r}); runpy.run_module({_MODULE!r}, run_name='__main__')"
-        )
+        start = f"import sys, runpy; sys.path.insert(0, {project!r}); runpy.run_module({self._module!r}, run_name='__main__')"
         return [*dying_with_us("KILL"), sys.executable, "-c", start, *self._arguments]
 
     def is_ready(self) -> bool:
         """It has subscribed."""
         return READY in self.log
-
-
-_MODULE: Final = "tests.bench.bare_headquarters"
 
 
 @contextmanager
@@ -171,7 +164,7 @@ def _bare_line(folder: Path, cluster: Postgres, entry: Callable[[], bytes]) -> I
     with ExitStack() as stack:
         broker = Mosquitto(folder).start()
         stack.callback(broker.stop)
-        service = _BareHeadquarters(folder, broker.port, conninfo(cluster.url(cluster.create_database()))).start()
+        service = BareHeadquarters(folder, broker.port, conninfo(cluster.url(cluster.create_database()))).start()
         stack.callback(service.stop)
         stored: SimpleQueue[float] = SimpleQueue()
         client = bare_client("bare-cabinet")

@@ -78,7 +78,7 @@ def test_every_unknown_name_and_wrong_type_is_told_at_once_with_what_was_meant(t
     )
     assert sorted(found) == [
         ("unknown_key", "screen.prot", "port"),
-        ("unknown_key_among", "broker.zzz", "host, port, protocol"),
+        ("unknown_key_among", "broker.zzz", "host, port, protocol, ca, certificate, key"),
         ("unknown_section", "cabinett", "cabinet"),
         ("wrong_type", "broker.host", "str"),
         ("wrong_type", "broker.port", "int"),
@@ -125,6 +125,33 @@ def test_every_value_that_cannot_be_is_told_at_once(tmp_path: Path) -> None:
         ("database", "headquarters.database"),
     }
     assert "secret" not in str(found)
+
+
+@pytest.mark.parametrize(
+    ("given", "lacking"),
+    [
+        (("certificate", "key"), {"ca"}),
+        (("ca", "key"), {"certificate"}),
+        (("ca", "certificate"), {"key"}),
+        (("certificate",), {"ca", "key"}),
+        (("key",), {"ca", "certificate"}),
+        (("ca",), set()),
+        (("ca", "certificate", "key"), set()),
+    ],
+)
+def test_a_certificate_needs_its_key_and_both_need_an_authority(
+    tmp_path: Path, given: tuple[str, ...], lacking: set[str]
+) -> None:
+    (tmp_path / "a.pem").touch()
+    text = "[broker]\nport = 0\n" + "".join(f'{name} = "{tmp_path}/a.pem"\n' for name in given)
+    found = faults(tmp_path, text)
+    assert set(found) == {("port", "broker.port", "0"), *(("missing", f"broker.{name}", "") for name in lacking)}
+
+
+def test_every_certificate_that_is_not_there_is_told(tmp_path: Path) -> None:
+    names = ("ca", "certificate", "key")
+    found = faults(tmp_path, "[broker]\n" + "".join(f'{name} = "/nowhere/{name}.pem"\n' for name in names))
+    assert found == [("no_file", f"broker.{name}", f"/nowhere/{name}.pem") for name in names]
 
 
 @pytest.mark.parametrize("text", ["[cabinet", "cabinet = ", "a\0b", "\ufffe"])

@@ -159,6 +159,7 @@ def test_the_times_that_cannot_be_set_are_the_ones_in_the_documents() -> None:
         *(f"{patience.PATIENCE[step]} s" for step in steps),
         f"{patience.ASKING_FOR} s",
         f"{patience.PATIENCE[Step.DONE]} s",
+        f"{patience.RECEIPT_FOR} s",
         f"{patience.NOTICE_FOR} s",
         lengths,
         str(pins.TRIES),

@@ -7,14 +7,20 @@ import pytest
 
 from kiosk.mqtt.broker import AmqttThread
 from kiosk.mqtt.client import BrokerAddress
-from kiosk.store.central import CENTRAL
 from kiosk.store.database import Database
+from kiosk.store.tables import HEADQUARTERS
 from tests.conftest import StartMosquitto
-from tests.integration.hq.parts import Cabinet, Ear
+from tests.integration.hq.parts import LOG_KEYS, Cabinet, Ear
 from tests.services import LOOPBACK
 
 MakeCabinet = Callable[..., Cabinet]
 MakeEar = Callable[..., Ear]
+
+
+@pytest.fixture(autouse=True)
+def no_journal_known() -> None:
+    """A headquarters lets in the journals of its own test."""
+    LOG_KEYS.clear()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -29,7 +35,7 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture
 def central(database_url: str) -> Iterator[Database]:
     """Headquarters' database, opened."""
-    database = Database(database_url, CENTRAL, gapless=False)
+    database = Database(database_url, HEADQUARTERS, gapless=False)
     yield database
     database.close()
 

@@ -1,6 +1,6 @@
 """Headquarters in a process of its own that cuts itself off with SIGKILL at a chosen moment.
 
-`python -m tests.integration.hq.doomed URL PORT MOMENT`, where the moment is `before-commit`, `before-puback`,
+`python -m tests.integration.hq.doomed URL PORT MOMENT`, where the moment is `while-settling`, `before-commit`, `before-puback`,
 `before-ack` or `never`.
 """
 
@@ -11,11 +11,15 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from sqlalchemy import Engine, event
+
 from kiosk.hq.subscriber import Subscriber
+from kiosk.hq.witness import SigningWitness
 from kiosk.mqtt.client import BrokerAddress, Delivered, Link, Message
-from kiosk.store.central import CENTRAL
 from kiosk.store.database import Database
-from kiosk.store.prefix import Prefix
+from kiosk.store.stream import Stream
+from kiosk.store.tables import HEADQUARTERS
+from tests.integration.hq.parts import HQ_KEY
 from tests.services import LOOPBACK
 
 
@@ -36,9 +40,27 @@ def doom(owner: type, method: str, applies: Callable[..., bool]) -> None:
     setattr(owner, method, doomed)
 
 
+def after_a_signature(stream: Stream, *_: object) -> bool:
+    """Whether a head is cosigned, and so the entries that it covers are appended, while the stream's row is as it was."""
+    return stream.answer.cosigned is not None
+
+
+def die_at_the_commit_of_an_entry() -> None:
+    """Cut off when everything is written and nothing committed."""
+    settle, written = Stream.settle, set[bool]()
+
+    def settled(stream: Stream, *arguments: Any) -> Any:  # noqa: ANN401 - stands in for the method
+        done = settle(stream, *arguments)
+        written.add(done.advanced > 0)
+        return done
+
+    setattr(Stream, "settle", settled)  # noqa: B010 - mypy takes no assignment to a method
+    event.listen(Engine, "commit", lambda _: cut_off() if True in written else None)
+
+
 def an_ack_of_something(_: Link, message: Message) -> bool:
     """Whether this acknowledges at least one entry."""
-    return message.topic.endswith("/ack") and b'"size":0' not in message.payload
+    return message.topic.endswith("/ack") and b'"checkpoint"' in message.payload
 
 
 def an_entry(_: Link, delivered: Delivered) -> bool:
@@ -48,21 +70,16 @@ def an_entry(_: Link, delivered: Delivered) -> bool:
 
 def main(url: str, port: str, moment: str) -> None:
     """Run until cut off."""
-    if moment == "before-commit":
-        # Everything is written, nothing committed.
-        settle = Prefix.settle
-
-        def settled(prefix: Prefix) -> bool:
-            if settle(prefix):
-                cut_off()
-            return False
-
-        setattr(Prefix, "settle", settled)  # noqa: B010 - mypy takes no assignment to a method
+    if moment == "while-settling":
+        doom(Stream, "confirm", after_a_signature)
+    elif moment == "before-commit":
+        die_at_the_commit_of_an_entry()
     elif moment == "before-puback":
         doom(Link, "take", an_entry)
     elif moment == "before-ack":
         doom(Link, "publish", an_ack_of_something)
-    Subscriber(Database(url, CENTRAL, gapless=False), BrokerAddress(LOOPBACK, int(port))).start()
+    database = Database(url, HEADQUARTERS, gapless=False)
+    Subscriber(database, BrokerAddress(LOOPBACK, int(port)), SigningWitness([HQ_KEY])).start()
     time.sleep(60)
 
 

@@ -1,8 +1,9 @@
 """A cabinet with a real journal, a headquarters with a real database, and entries made by hand."""
 
+import hashlib
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,31 +11,79 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final
 
 import paho.mqtt.client as paho
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from sqlalchemy import select
 
 from kiosk.domain import events
 from kiosk.domain.access_means import Kind, State
 from kiosk.domain.events import Event
-from kiosk.domain.identifiers import ClientId, CommandId, Digest, HookId, ItemId, PersonId, SiteId, TagId, VisitId
+from kiosk.domain.identifiers import (
+    ClientId,
+    CommandId,
+    Digest,
+    HookId,
+    ItemId,
+    PersonId,
+    Root,
+    SiteId,
+    Size,
+    StreamId,
+    TagId,
+    Timestamp,
+    VisitId,
+)
 from kiosk.domain.people import Role, Tier
 from kiosk.hq.subscriber import Subscriber
+from kiosk.hq.witness import SigningWitness
+from kiosk.ledger import checkpoint
+from kiosk.ledger.checkpoint import WITNESS, Checkpoint, origin
 from kiosk.ledger.entry import NO_ENTRY, Entry, digest, seal, unseal
+from kiosk.ledger.merkle import Frontier, leaf_hash
+from kiosk.ledger.note import Kind as KeyKind
+from kiosk.ledger.note import Note, SigningKey
 from kiosk.mqtt.client import BrokerAddress
+from kiosk.mqtt.messages import Ack, decode
 from kiosk.mqtt.relay import Relay
 from kiosk.services.codec import event_data, profile
+from kiosk.services.heads import Heads
 from kiosk.services.ports import Reading
-from kiosk.store.central import CENTRAL
+from kiosk.store.central import CentralStore
 from kiosk.store.database import Database
+from kiosk.store.enrolment import enrol
 from kiosk.store.journal import StoredJournal, found_journal
 from kiosk.store.local import LocalStore
-from kiosk.store.prefix import Sealed
-from kiosk.store.tables import CABINET, LINES, documents, entries
+from kiosk.store.stream import WAITING, Key, Sealed, SignedHead, Stored
+from kiosk.store.tables import CABINET, HEADQUARTERS, LINES, documents, entries
 from tests.services import LOOPBACK, wait_until
 
 NODE: Final = "armoire-7"
 STREAM: Final = "0b7e9f5e-7a53-4d4e-9d6b-2f8c1f3c6a10"
 NADIA: Final = PersonId("p-nadia")
+
+
+def a_key(name: str, kind: KeyKind, which: str = "") -> SigningKey:
+    """The same key in every process; `which` tells several of one name apart."""
+    seed = hashlib.sha256(f"{which}{name}".encode()).digest()
+    return SigningKey(name, kind, Ed25519PrivateKey.from_private_bytes(seed))
+
+
+HQ_KEY: Final = a_key(WITNESS, KeyKind.COSIGNATURE)
+#: When journals were let in.
+LET_IN: Final = Timestamp("2026-11-24T06:00:00.000Z")
+#: The keys of the journals that a headquarters lets in when it starts, by origin.
+LOG_KEYS: Final[dict[str, SigningKey]] = {}
+
+
+def log_key(node: str = NODE, stream: str = STREAM) -> SigningKey:
+    """The key that this journal's heads are signed with; a headquarters that starts later lets it in."""
+    name = origin(node, stream)
+    return LOG_KEYS.setdefault(name, a_key(name, KeyKind.ED25519))
+
+
+def let_in(database: Database) -> None:
+    """Enrol every journal that there is."""
+    enrol(database, [key.verifier for key in LOG_KEYS.values()], LET_IN)
 
 
 class SteadyClock:
@@ -49,10 +98,15 @@ class Cabinet:
 
     def __init__(self, folder: Path, node: str = NODE, stream: str | None = None) -> None:
         folder.mkdir(parents=True, exist_ok=True)
+        is_new = not (folder / "cabinet.db").exists()
         self.database = Database(f"sqlite:///{folder}/cabinet.db", CABINET, gapless=True)
-        found_journal(self.database, node, stream or str(uuid.uuid4()))
+        if is_new:
+            found_journal(self.database, node, stream or str(uuid.uuid4()))
         self.journal = StoredJournal(self.database, SteadyClock())
         self.local = LocalStore(self.database)
+        self.keys = [log_key(node, self.journal.stream)]
+        self.trusted = [HQ_KEY.verifier]
+        self.heads = Heads(origin(node, self.journal.stream), self.keys, lambda: self.trusted)
         self._relay: Relay | None = None
 
     @property
@@ -61,7 +115,7 @@ class Cabinet:
         return self._relay
 
     def connect(self, broker: BrokerAddress) -> Relay:
-        self._relay = Relay(self.journal, self.local, broker, "1.2.3")
+        self._relay = Relay(self.journal, self.local, broker, "1.2.3", self.heads)
         self.journal.committed = self._relay.wake
         self._relay.start()
         return self._relay
@@ -110,6 +164,12 @@ def a_door(visit: str) -> Event:
 def a_life(cabinet: Cabinet) -> None:
     """Every kind of event there is, as a cabinet would record them."""
     with cabinet.journal.act(CommandId(str(uuid.uuid4())), "import") as act:
+        evidence = act.keep(b"what was recorded on an old card")
+        act.record(
+            events.StreamOpened(
+                previous=StreamId("an-earlier-journal"), size=Size("3"), root=Root("0" * 64), evidence=evidence
+            )
+        )
         act.record(events.ClientRegistered(client=ClientId("c-1"), profile=act.keep(profile(name="Musée d’Orsay"))))
         act.record(
             events.SiteRegistered(site=SiteId("s-1"), client=ClientId("c-1"), profile=act.keep(profile(name="🏛")))
@@ -214,17 +274,74 @@ def an_entry(
     return Sealed(entry, seal(entry))
 
 
+def a_head(chain: Sequence[Sealed], size: int | None = None) -> tuple[Key, SignedHead]:
+    """The head that the journal of this chain signs over the first `size` entries, all of them when None."""
+    node, stream = chain[0].key
+    tree = Frontier()
+    for sealed in chain[:size]:
+        tree.append(leaf_hash(sealed.body))
+    head = Checkpoint(origin(node, stream), tree.size, tree.root())
+    return (node, stream), SignedHead(head, checkpoint.sign(head, [log_key(node, stream)]))
+
+
+class SigningStore(CentralStore):
+    """Headquarters' store, each batch under the heads that the cabinet signs over it: its journal is the first chain said."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, SigningWitness([HQ_KEY]))
+        self._said: dict[Key, dict[int, list[Sealed]]] = {}
+
+    def store(self, batch: Sequence[Sealed], heads: Iterable[tuple[Key, SignedHead]] = ()) -> Stored:
+        for sealed in batch:
+            self._said.setdefault(sealed.key, {}).setdefault(sealed.entry.sequence, []).append(sealed)
+        keys = {sealed.key for sealed in batch}
+        return super().store(batch, [*heads, *(head for key in sorted(keys) for head in self._heads(key, batch))])
+
+    def _heads(self, key: Key, batch: Sequence[Sealed]) -> Iterator[tuple[Key, SignedHead]]:
+        chain: list[Sealed] = []
+        prev = NO_ENTRY
+        while (fits := [one for one in self._said[key].get(len(chain) + 1, ()) if one.entry.prev == prev]) != []:
+            chain.append(fits[0])
+            prev = digest(fits[0].body)
+        sizes = {sealed.entry.sequence for sealed in batch if sealed.key == key} & set(range(1, len(chain) + 1))
+        # The last few: so many heads may wait.
+        yield from (a_head(chain, size) for size in sorted(sizes | ({len(chain)} if chain else set()))[-WAITING:])
+
+
+def signed_for(payload: bytes) -> int:
+    """How many entries an acknowledgement covers, by headquarters' own signature."""
+    ack = decode(payload, Ack)
+    assert ack is not None
+    if ack.checkpoint is None:
+        return 0
+    note = ack.checkpoint.encode()
+    name = Checkpoint.parse(Note.parse(note).text).origin
+    return checkpoint.open_cosigned(note, name, [HQ_KEY.verifier]).checkpoint.size
+
+
 @contextmanager
-def headquarters(url: str, broker: BrokerAddress, instance: str | None = None) -> Iterator[tuple[Database, Subscriber]]:
-    """A subscriber on a database, stopped and closed."""
-    database = Database(url, CENTRAL, gapless=False)
-    subscriber = Subscriber(database, broker, instance)
-    subscriber.start()
+def central_database(url: str) -> Iterator[Database]:
+    """Headquarters' database, into which every journal that there is has been let in."""
+    database = Database(url, HEADQUARTERS, gapless=False)
+    let_in(database)
     try:
-        yield database, subscriber
+        yield database
     finally:
-        subscriber.stop()
         database.close()
+
+
+@contextmanager
+def headquarters(
+    url: str, broker: BrokerAddress, instance: str | None = None, keys: Sequence[SigningKey] = (HQ_KEY,)
+) -> Iterator[tuple[Database, Subscriber]]:
+    """A subscriber on a database, stopped and closed."""
+    with central_database(url) as database:
+        subscriber = Subscriber(database, broker, SigningWitness(keys), instance)
+        subscriber.start()
+        try:
+            yield database, subscriber
+        finally:
+            subscriber.stop()
 
 
 class Ear:

@@ -1,29 +1,51 @@
 """What headquarters' database makes of entries, however they arrive. SQLite and PostgreSQL alike."""
 
-import random
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from sqlalchemy.exc import NoResultFound
 
 from kiosk.domain import events
 from kiosk.domain.access_means import Kind, State
 from kiosk.domain.identifiers import ClientId, Digest, ItemId, PersonId, SiteId
 from kiosk.ledger.entry import NO_ENTRY, digest, seal
-from kiosk.store.central import CENTRAL, CentralStore, digest_of, newest
+from kiosk.ledger.merkle import leaf_hash, root_at
+from kiosk.store.central import CentralStore, digest_of, newest
 from kiosk.store.database import Database
-from kiosk.store.prefix import Sealed
-from tests.integration.hq.parts import NADIA, NODE, STREAM, a_chain, an_entry, register_of, stored
+from kiosk.store.stream import AHEAD, Misfit, Sealed, StaleMemory, Stored, Stream
+from kiosk.store.tree import StoredTree
+from tests.attack.logs import Leaves
+from tests.integration.hq.parts import (
+    NADIA,
+    NODE,
+    STREAM,
+    SigningStore,
+    a_chain,
+    a_head,
+    an_entry,
+    let_in,
+    log_key,
+    register_of,
+    stored,
+)
+from tests.trees import subtrees_from_scratch, subtrees_of
 
 KEY = (NODE, STREAM)
 
 
 @pytest.fixture
 def store(central: Database) -> CentralStore:
-    return CentralStore(central)
+    for node in (NODE, "cabinet-1", "cabinet-2"):
+        log_key(node)
+    let_in(central)
+    return SigningStore(central)
+
+
+def size(done: Stored) -> int:
+    """How far the journal is complete."""
+    return done.answers[KEY].size
 
 
 def bodies(chain: Sequence[Sealed]) -> list[bytes]:
@@ -33,8 +55,7 @@ def bodies(chain: Sequence[Sealed]) -> list[bytes]:
 def test_entries_in_order_advance_the_prefix(store: CentralStore, central: Database) -> None:
     chain = a_chain(20)
     done = store.store(chain)
-    assert done.sizes == {KEY: 20}
-    assert done.advanced == 20
+    assert (size(done), done.advanced) == (20, 20)
     assert stored(central) == bodies(chain)
 
 
@@ -42,74 +63,90 @@ def test_the_same_batch_twice_leaves_the_same_database(store: CentralStore, cent
     chain = a_chain(20)
     store.store(chain)
     again = store.store(chain)
-    assert (again.sizes, again.advanced, again.altered, again.broken) == ({KEY: 20}, 0, [], [])
+    assert (size(again), again.advanced, again.misfits) == (20, 0, [])
     assert stored(central) == bodies(chain)
 
 
-def test_the_prefix_waits_for_a_gap_and_then_takes_what_came_before_it(store: CentralStore) -> None:
+def test_the_prefix_waits_for_a_gap_and_then_takes_what_came_before_it(store: CentralStore, central: Database) -> None:
     chain = a_chain(6)
     ahead = store.store([chain[4], chain[1], chain[5]])
-    assert (ahead.sizes, ahead.broken) == ({KEY: 0}, [])
-    assert store.store([chain[0]]).sizes == {KEY: 2}
-    assert store.store([chain[3], chain[2]]).sizes == {KEY: 6}
+    assert (size(ahead), ahead.misfits) == (0, [])
+    assert stored(central) == [], "only what follows is stored"
+    assert size(store.store([chain[0]])) == 2
+    assert size(store.store([chain[3], chain[2]])) == 6
+    assert stored(central) == bodies(chain)
 
 
-def test_a_gap_filled_before_thousands_of_entries_takes_them_all(store: CentralStore) -> None:
-    chain = a_chain(1203)
+def test_of_what_comes_before_its_turn_only_so_much_waits_and_the_rest_comes_again(store: CentralStore) -> None:
+    chain = a_chain(AHEAD + 203)
     for start in range(1, len(chain), 500):
-        assert store.store(chain[start : start + 500]).sizes == {KEY: 0}
-    assert store.store(chain[:1]).sizes == {KEY: 1203}
+        assert size(store.store(chain[start : start + 500])) == 0
+    assert size(store.store(chain[:1], [a_head(chain, AHEAD)])) == AHEAD
+    assert size(store.store(chain[AHEAD:])) == len(chain)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(arrivals=st.lists(st.lists(st.integers(0, 14), min_size=1, max_size=8), max_size=12), seed=st.integers())
-def test_in_whatever_order_they_come_the_size_is_the_contiguous_prefix(
-    tmp_path_factory: pytest.TempPathFactory, arrivals: list[list[int]], seed: int
+def test_what_waited_is_forgotten_with_everything_else_when_a_batch_fails(
+    store: CentralStore, central: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = tmp_path_factory.mktemp("any-order")
-    database = Database(f"sqlite:///{folder}/hq.db", CENTRAL, gapless=False)
-    store, chain, here = CentralStore(database), a_chain(15), set[int]()
-    for batch in arrivals:
-        here |= set(batch)
-        prefix = next(n for n in range(16) if n not in here)
-        assert store.store([chain[number] for number in batch]).sizes == {KEY: prefix}
-    rest = list(chain)
-    random.Random(seed).shuffle(rest)
-    assert store.store(rest).sizes == {KEY: 15}
-    assert stored(database) == bodies(chain)
-    database.close()
+    chain = a_chain(4)
+    store.store(chain[1:])
+    with monkeypatch.context() as patch:
+        patch.setattr(Stream, "confirm", lambda *_: cut_short())
+        with pytest.raises(ZeroDivisionError):
+            store.store(chain[:1])
+    assert stored(central) == []
+    assert size(store.store(chain[:1])) == 1
+    assert size(store.store(chain)) == 4
+    assert stored(central) == bodies(chain)
+
+
+def cut_short() -> None:
+    """Something that nobody thought of."""
+    raise ZeroDivisionError
 
 
 def test_other_bytes_under_the_same_key_are_reported_and_change_nothing(store: CentralStore, central: Database) -> None:
     chain, fork = a_chain(5), a_chain(5, fork="other-")
     store.store(chain)
     done = store.store([fork[2]])
-    assert done.altered == [fork[2].entry.id]
-    assert done.sizes == {KEY: 5}
+    assert done.misfits == [Misfit(fork[2], "altered")]
+    assert size(done) == 5
     assert stored(central) == bodies(chain)
 
 
 def test_other_bytes_in_the_same_batch_are_reported_too(store: CentralStore, central: Database) -> None:
     chain, fork = a_chain(2), a_chain(2, fork="other-")
     done = store.store([chain[0], fork[0], chain[1]])
-    assert done.altered == [fork[0].entry.id]
-    assert done.sizes == {KEY: 2}
+    assert done.misfits == [Misfit(fork[0], "altered")]
+    assert size(done) == 2
     assert stored(central) == bodies(chain)
 
 
-def test_an_entry_that_does_not_follow_its_predecessor_stops_the_prefix(store: CentralStore) -> None:
+def test_an_entry_that_does_not_follow_its_predecessor_stops_the_prefix(store: CentralStore, central: Database) -> None:
     chain, fork = a_chain(5), a_chain(5, fork="other-")
     done = store.store([*chain[:3], fork[3]])
-    assert done.broken == [fork[3].entry.id]
-    assert done.sizes == {KEY: 3}
+    assert done.misfits == [Misfit(fork[3], "broken")]
+    assert size(done) == 3
+    assert stored(central) == bodies(chain[:3])
+    assert size(store.store(chain[3:])) == 5, "the right one has its place still"
+
+
+def test_an_entry_that_waited_in_vain_is_reported_when_its_turn_comes(store: CentralStore) -> None:
+    chain, fork = a_chain(3), a_chain(3, fork="other-")
+    assert store.store([fork[2]]).misfits == []
+    done = store.store(chain[:2])
+    assert done.misfits == [Misfit(fork[2], "broken")]
+    assert size(done) == 2
 
 
 def test_a_second_entry_for_the_same_command_and_subject_has_no_place(store: CentralStore, central: Database) -> None:
     first = an_entry(1, NO_ENTRY, "cabinet.unheard_of", {})
     second = _with_command(an_entry(2, digest(first.body), "cabinet.unheard_of", {}), first.entry.command)
-    done = store.store([second, first])
-    assert done.altered == [second.entry.id]
-    assert done.sizes == {KEY: 1}
+    store.store([second])
+    with pytest.raises(StaleMemory):
+        store.store([first])
+    assert stored(central) == []
+    assert size(store.store([first])) == 1
     assert stored(central) == [first.body]
 
 
@@ -118,12 +155,46 @@ def _with_command(sealed: Sealed, command: str) -> Sealed:
     return Sealed(entry, seal(entry))
 
 
+def test_a_journal_that_nobody_has_let_in_has_no_place(store: CentralStore, central: Database) -> None:
+    with pytest.raises(NoResultFound):
+        store.store(a_chain(1, node="a-stranger"))
+    assert stored(central, "a-stranger") == []
+
+
+def test_beside_another_writer_a_batch_fails_whole_and_the_next_goes_on_from_what_there_is(
+    store: CentralStore, central: Database
+) -> None:
+    chain, other = a_chain(12), SigningStore(central)
+    store.store(chain[:5])
+    other.store(chain[:10])
+    with pytest.raises(StaleMemory):
+        store.store(chain[5:12])
+    assert stored(central) == bodies(chain[:10])
+    assert size(store.store(chain[5:12])) == 12
+    assert stored(central) == bodies(chain)
+
+
+@pytest.mark.parametrize("steps", [(700,), (1, 15, 16, 17, 223, 256, 172), (255, 1, 255, 1, 188)])
+def test_the_subtrees_that_are_stored_are_those_of_the_entries(
+    store: CentralStore, central: Database, steps: Sequence[int]
+) -> None:
+    chain, done = a_chain(700), 0
+    for step in steps:
+        store.store(chain[done : done + step])
+        done += step
+        assert subtrees_of(central, KEY) == subtrees_from_scratch(bodies(chain[:done]))
+    with central.read() as connection:
+        tree = StoredTree(connection, *KEY)
+        leaves = Leaves([leaf_hash(body) for body in bodies(chain)])
+        assert all(root_at(size, tree) == root_at(size, leaves) for size in (0, 1, 15, 16, 17, 255, 256, 511, 699, 700))
+
+
 def test_a_type_from_the_future_is_stored_acknowledged_and_passed_over(store: CentralStore, central: Database) -> None:
     future = an_entry(1, NO_ENTRY, "custody.teleported", {"item": "i-1", "signature": "a" * 64})
     after = an_entry(2, digest(future.body), "cabinet.door_left_open", {"visit": "v", "person": "p"})
     done = store.store([future, after])
-    assert done.sizes == {KEY: 2}
-    assert (done.unfolded, done.broken) == ([], [])
+    assert size(done) == 2
+    assert (done.unfolded, done.misfits) == ([], [])
     assert store.missing([NODE], 10) == [(NODE, "a" * 64)]
     assert all(not lines for lines in register_of(central).values())
 
@@ -146,8 +217,8 @@ def test_an_entry_that_cannot_be_folded_keeps_its_place_and_is_reported(
     ill = an_entry(1, NO_ENTRY, type_, data)
     after = an_entry(2, digest(ill.body), "cabinet.door_left_open", {"visit": "v", "person": "p"})
     done = store.store([ill, after])
-    assert done.sizes == {KEY: 2}
-    assert done.unfolded == [ill.entry.id]
+    assert size(done) == 2
+    assert done.unfolded == [ill.entry]
 
 
 def test_a_document_is_wanted_until_it_is_kept_and_not_again(store: CentralStore) -> None:
@@ -167,6 +238,18 @@ def test_documents_of_other_cabinets_are_not_asked_of_this_one(store: CentralSto
     client = events.ClientRegistered(client=ClientId("c"), profile=Digest("a" * 64))
     store.store(a_chain(1, client))
     assert store.missing(["another"], 10) == []
+
+
+def test_the_missing_documents_of_one_cabinet_hide_nobody_elses(store: CentralStore) -> None:
+    many = [events.ClientRegistered(client=ClientId(f"c-{n}"), profile=Digest(f"{n:064x}")) for n in range(5)]
+    one = events.ClientRegistered(client=ClientId("c"), profile=Digest("a" * 64))
+    store.store(a_chain(5, *many, node="cabinet-1"))
+    store.store(a_chain(1, one, node="cabinet-2"))
+    assert sorted(store.missing(["cabinet-1", "cabinet-2"], 2)) == [
+        ("cabinet-1", f"{3:064x}"),
+        ("cabinet-1", f"{4:064x}"),
+        ("cabinet-2", "a" * 64),
+    ]
 
 
 def test_the_newest_entries_of_all_cabinets_come_first(store: CentralStore, central: Database) -> None:

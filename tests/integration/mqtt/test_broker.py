@@ -144,5 +144,6 @@ def test_the_configuration_is_for_loopback_and_keeps_nothing() -> None:
         "user": "root",
         "set_tcp_nodelay": "true",
         "max_queued_messages": "0",
+        "max_inflight_messages": "1000",
         "persistence": "false",
     }

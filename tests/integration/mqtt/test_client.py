@@ -1,49 +1,29 @@
 """The link to a broker: what it promises whatever the broker and its callers do."""
 
+import logging
 import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from queue import SimpleQueue
-from typing import TypeVar
 
 import pytest
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.reasoncodes import ReasonCode
 
-from kiosk.mqtt.client import BrokerAddress, Connected, Delivered, Happening, Link, Lost, Message, Published
+from kiosk.mqtt.client import (
+    BrokerAddress,
+    Cause,
+    Connected,
+    Delivered,
+    Happening,
+    Link,
+    Lost,
+    Message,
+    Protocol,
+    Refused,
+)
 from tests.conftest import StartMosquitto
 from tests.integration.hq.conftest import MakeEar
-from tests.services import LOOPBACK, free_port
-
-Kind = TypeVar("Kind", Connected, Delivered, Lost, Published)
-
-
-class Heard:
-    """Everything a link has told."""
-
-    def __init__(self) -> None:
-        self.inbox: SimpleQueue[Happening] = SimpleQueue()
-
-    def next(self, kind: type[Kind]) -> Kind:
-        """The next happening of this kind; others are passed over."""
-        while True:
-            happening = self.inbox.get(timeout=10)
-            if isinstance(happening, kind):
-                return happening
-
-
-@contextmanager
-def a_link(
-    broker: BrokerAddress, heard: Callable[[Happening], None], *subscriptions: str, manual: int = 0
-) -> Iterator[Link]:
-    will = Message("last/words", b"gone", retain=True)
-    link = Link(broker, "us", subscriptions=subscriptions or ["any"], will=will, heard=heard, inflight=0, manual=manual)
-    link.open()
-    try:
-        yield link
-    finally:
-        link.close()
+from tests.integration.mqtt.links import Heard, a_link
+from tests.services import LOOPBACK, free_port, wait_until
 
 
 def test_it_sends_without_waiting_for_company(any_broker: BrokerAddress) -> None:
@@ -104,6 +84,33 @@ def test_a_broker_that_is_not_there_yet_is_waited_for(mosquitto: StartMosquitto)
         heard.next(Connected)
 
 
+def test_a_broker_that_is_not_reached_is_said_once_however_often_we_try(caplog: pytest.LogCaptureFixture) -> None:
+    with a_link(BrokerAddress(LOOPBACK, free_port()), Heard().inbox.put):
+        time.sleep(3.5)  # the second try comes after three seconds
+    [warning] = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert "Connection refused" in warning
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_broker_that_does_not_let_us_in_is_told_of(mosquitto: StartMosquitto, protocol: Protocol) -> None:
+    server = mosquitto("listener {port} 127.0.0.1\nallow_anonymous false\n")
+    heard = Heard()
+    with a_link(BrokerAddress(LOOPBACK, server.port, protocol), heard.inbox.put):
+        assert heard.inbox.get(timeout=10) == Refused(Cause.NOT_ADMITTED, "Not authorized")
+
+
+def test_a_connection_that_is_cut_once_before_it_is_answered_is_no_refusal(caplog: pytest.LogCaptureFixture) -> None:
+    heard = Heard()
+    stopping = socket.create_server((LOOPBACK, free_port()))
+    with stopping, a_link(BrokerAddress(LOOPBACK, stopping.getsockname()[1]), heard.inbox.put):
+        stopping.accept()[0].close()
+        stopping.close()
+        wait_until(lambda: "is not reached" in caplog.text, "the next try", 5)
+    assert "ALARM" not in caplog.text
+    assert heard.inbox.get_nowait() == Lost()
+    assert heard.inbox.empty()
+
+
 def test_a_subscription_that_the_broker_refuses_raises_an_alarm_and_is_no_connection(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -112,8 +119,22 @@ def test_a_subscription_that_the_broker_refuses_raises_an_alarm_and_is_no_connec
     nowhere = BrokerAddress(LOOPBACK, free_port())
     link = Link(nowhere, "us", subscriptions=["any"], will=Message("last/words", b""), heard=heard.inbox.put)
     link._on_subscribe(link._client, None, 1, [ReasonCode(PacketTypes.SUBACK, identifier=0x87)], None)
-    assert "ALARM: the broker refused a subscription: Not authorized" in caplog.text
+    assert "ALARM: the broker refused a subscription (Not authorized)" in caplog.text
+    assert heard.inbox.get_nowait() == Refused(Cause.NOT_SUBSCRIBED, "Not authorized")
     assert heard.inbox.empty()
+
+
+@pytest.mark.parametrize("topic", ["to/#", "to/+/x", "t" * 70_000])
+def test_what_nobody_could_publish_is_said_and_passed_over(
+    broker: BrokerAddress, caplog: pytest.LogCaptureFixture, topic: str
+) -> None:
+    heard = Heard()
+    with a_link(broker, heard.inbox.put, "work") as link:
+        heard.next(Connected)
+        assert link.publish(Message(topic, b"x")) is None
+        assert "a message cannot be published" in caplog.text
+        assert link.publish(Message("work", b"y")) is not None
+        assert heard.next(Delivered).payload == b"y"
 
 
 def test_messages_wait_at_the_broker_until_they_are_dealt_with(broker: BrokerAddress, ear: MakeEar) -> None:

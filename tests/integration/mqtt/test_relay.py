@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from kiosk.mqtt import topics
+from kiosk.mqtt import topics, window
 from kiosk.mqtt.client import BrokerAddress
-from kiosk.mqtt.messages import CHUNK, CabinetStatus, HeadquartersStatus, decode, encode, read_frame
+from kiosk.mqtt.messages import CHUNK, CabinetStatus, decode, encode, read_frame
 from kiosk.mqtt.relay import Relay
+from kiosk.mqtt.track import HEAD_EVERY
+from kiosk.services.ports import Trouble
 from tests.conftest import StartMosquitto
 from tests.integration.hq.conftest import MakeEar
 from tests.integration.hq.parts import NODE, Cabinet, Ear
-from tests.integration.mqtt.puppet import Puppet
+from tests.integration.mqtt.puppet import NOWHERE, Puppet, a_cosigned_head
 from tests.services import LOOPBACK, dying_with_us, wait_until
 
 
@@ -41,7 +43,7 @@ def test_nothing_is_sent_while_headquarters_is_absent(cabinet: Cabinet, broker: 
     relay = cabinet.connect(broker)
     wait_until(lambda: relay.status.connected, "the connection")
     puppet.hears_nothing()
-    puppet.come()
+    puppet.welcome(cabinet)
     puppet.hears(1, 3)
     puppet.go()
     wait_until(lambda: not relay.status.headquarters, "headquarters is away")
@@ -51,25 +53,28 @@ def test_nothing_is_sent_while_headquarters_is_absent(cabinet: Cabinet, broker: 
     puppet.hears(1, 6)
 
 
-def test_at_most_64_entries_are_ahead_of_the_acknowledgement(
-    cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet
+def test_at_most_a_window_of_entries_is_ahead_of_the_acknowledgement(
+    cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cabinet.record_many(200)
-    puppet.come()
+    monkeypatch.setattr(window, "WINDOW", 2 * HEAD_EVERY)
+    monkeypatch.setattr(window, "FIRST_PATIENCE", 10.0)
+    cabinet.record_many(5 * HEAD_EVERY)
+    puppet.welcome(cabinet)
     cabinet.connect(broker)
-    puppet.hears(1, 64)
+    puppet.hears(1, 2 * HEAD_EVERY)
     puppet.hears_nothing(0.4)
-    puppet.ack(cabinet, 10)
-    puppet.hears(65, 74)
-    puppet.ack(cabinet, 74)
-    puppet.hears(75, 138)
+    puppet.ack(cabinet, HEAD_EVERY)
+    puppet.hears(2 * HEAD_EVERY + 1, 3 * HEAD_EVERY)
+    puppet.hears_nothing(0.4)
+    puppet.ack(cabinet, 3 * HEAD_EVERY)
+    puppet.hears(3 * HEAD_EVERY + 1, 5 * HEAD_EVERY)
 
 
 def test_what_the_broker_took_and_headquarters_did_not_acknowledge_is_sent_again_and_again(
     cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet
 ) -> None:
     cabinet.record_many(3)
-    puppet.come()
+    puppet.welcome(cabinet)
     cabinet.connect(broker)
     puppet.hears(1, 3)
     began = time.monotonic()
@@ -83,7 +88,7 @@ def test_what_the_broker_took_and_headquarters_did_not_acknowledge_is_sent_again
 
 def test_an_acknowledged_entry_is_not_sent_again(cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet) -> None:
     cabinet.record_many(3)
-    puppet.come()
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     puppet.hears(1, 3)
     puppet.ack(cabinet, 3)
@@ -110,7 +115,7 @@ def test_a_new_instance_may_lower_it_and_is_sent_the_rest_again(
     cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet
 ) -> None:
     cabinet.record_many(5)
-    puppet.come("one")
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     puppet.hears(1, 5)
     puppet.ack(cabinet, 5, "one")
@@ -142,10 +147,12 @@ def test_acknowledgements_of_another_stream_or_of_an_instance_that_is_not_there_
     cabinet.record_many(5)
     puppet.come("one")
     relay = cabinet.connect(broker)
-    puppet.ack(cabinet, 5, "one", stream="an-earlier-journal")
+    puppet.answer(cabinet, a_cosigned_head(cabinet, 5), stream="an-earlier-journal")
     puppet.ack(cabinet, 5, "another")
     puppet.ear.say(topics.ack(NODE), b"rubbish")
-    puppet.ear.say(topics.ack(NODE), b'{"instance":"one","stream":"%s","size":-1}' % cabinet.journal.stream.encode())
+    puppet.ear.say(
+        topics.ack(NODE), b'{"instance":"one","stream":"%s","checkpoint":5}' % cabinet.journal.stream.encode()
+    )
     time.sleep(0.3)
     assert relay.status.acked == 0
     puppet.ack(cabinet, 3, "one")
@@ -156,7 +163,7 @@ def test_a_new_instance_that_says_nothing_is_asked_again(
     cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet, ear: MakeEar
 ) -> None:
     cabinet.record_many(1)
-    puppet.come("one")
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     puppet.hears(1, 1)
     puppet.ack(cabinet, 1, "one")
@@ -168,10 +175,30 @@ def test_a_new_instance_that_says_nothing_is_asked_again(
     status(listening, online=True)
 
 
+def test_nothing_but_presence_is_sent_until_this_instance_has_answered(
+    cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet, ear: MakeEar
+) -> None:
+    cabinet.record_many(3)
+    listening = ear(broker, topics.status(NODE))
+    puppet.come()
+    cabinet.connect(broker)
+    for _ in range(3):
+        status(listening, online=True)
+    puppet.hears_nothing()
+    puppet.answer(cabinet, None)
+    puppet.hears(1, 3)
+    puppet.ack(cabinet, 3)
+    puppet.come("two")
+    cabinet.record_many(1)
+    puppet.hears_nothing(1.5)
+    puppet.ack(cabinet, 3, "two")
+    puppet.hears(4, 4)
+
+
 def test_the_late_will_of_an_earlier_instance_does_not_stop_the_relay(
     cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet
 ) -> None:
-    puppet.come("two")
+    puppet.welcome(cabinet, "two")
     relay = cabinet.connect(broker)
     wait_until(lambda: relay.status.headquarters, "headquarters is there")
     puppet.go("one")
@@ -179,25 +206,27 @@ def test_the_late_will_of_an_earlier_instance_does_not_stop_the_relay(
     puppet.hears(1, 1)
 
 
-def test_a_journal_smaller_than_its_acknowledgement_stops_explains_and_goes_on_when_that_was_wrong(
+def test_a_journal_shorter_than_what_was_signed_for_stops_explains_and_goes_on_when_that_was_wrong(
     cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet, ear: MakeEar, caplog: pytest.LogCaptureFixture
 ) -> None:
     listening = ear(broker, topics.status(NODE))
     cabinet.record_many(2)
-    puppet.come("one")
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     puppet.hears(1, 2)
-    puppet.ack(cabinet, 7, "one")
+    puppet.answer(cabinet, a_cosigned_head(cabinet, 7, NOWHERE))
     wait_until(lambda: relay.halted is not None, "the relay stops")
-    assert relay.halted == relay.status.halted == "smaller_than_acknowledged"
-    assert "headquarters has 7 entries, this journal 2" in caplog.text
-    wait_until(lambda: status(listening, online=True).health == "smaller_than_acknowledged", "headquarters is told")
+    assert relay.halted == relay.status.halted == "behind"
+    assert relay.view.trouble is Trouble.BEHIND
+    assert "headquarters has signed for 7 entries, this journal has 2" in caplog.text
+    wait_until(lambda: status(listening, online=True).health == "behind", "headquarters is told")
     cabinet.record_many(1)
     puppet.hears_nothing(1.5)
     puppet.come("two")
     puppet.ack(cabinet, 2, "two")
     puppet.hears(3, 3)
     assert relay.halted is None
+    assert relay.view.trouble is None
 
 
 def test_an_entry_that_cannot_be_read_stops_the_relay(
@@ -205,7 +234,7 @@ def test_an_entry_that_cannot_be_read_stops_the_relay(
 ) -> None:
     cabinet.record_many(2)
     monkeypatch.setattr(cabinet.journal, "read", lambda after, limit: [b"rubbish"])
-    puppet.come()
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     wait_until(lambda: relay.halted == "unreadable_entry", "the relay stops")
 
@@ -222,24 +251,9 @@ def test_a_journal_that_does_not_answer_for_a_while_does_not_end_the_relay(
 
     monkeypatch.setattr(cabinet.journal, "read", failing)
     cabinet.record_many(2)
-    puppet.come()
+    puppet.welcome(cabinet)
     cabinet.connect(broker)
     puppet.hears(1, 2)
-
-
-def test_a_broker_that_forbids_publishing_raises_an_alarm(
-    cabinet: Cabinet, mosquitto: StartMosquitto, tmp_path: Path, ear: MakeEar, caplog: pytest.LogCaptureFixture
-) -> None:
-    rules = tmp_path / "acl"
-    rules.write_text("topic read #\ntopic write trousseau/v1/hq/#\n")
-    server = mosquitto(f"listener {{port}} 127.0.0.1\nallow_anonymous true\nacl_file {rules}\n")
-    address = BrokerAddress(LOOPBACK, server.port)
-    ear(address).say(topics.HEADQUARTERS_STATUS, encode(HeadquartersStatus(online=True, instance="one")), retain=True)
-    cabinet.record_many(2)
-    relay = cabinet.connect(address)
-    wait_until(lambda: relay.status.denied >= 2, "the alarm")
-    assert "ALARM: the broker forbids us to publish" in caplog.text
-    assert relay.status.acked == 0
 
 
 def test_how_far_headquarters_had_got_is_remembered_across_a_restart_and_rarely_written(
@@ -253,7 +267,8 @@ def test_how_far_headquarters_had_got_is_remembered_across_a_restart_and_rarely_
         keep(name, value)
 
     monkeypatch.setattr(cabinet.local, "keep_cursor", noting)
-    puppet.come()
+    puppet.welcome(cabinet)
+    began = time.monotonic()
     relay = cabinet.connect(broker)
     for size in range(1, 11):
         cabinet.record_many(1)
@@ -261,8 +276,8 @@ def test_how_far_headquarters_had_got_is_remembered_across_a_restart_and_rarely_
         puppet.ack(cabinet, size)
         acked(relay, size)
     cabinet.disconnect()
-    assert len(written) <= 2
-    assert written[-1] == "10"
+    assert len(written) <= 2 + (time.monotonic() - began), "at most once a second"
+    assert written[-1] == a_cosigned_head(cabinet, 10).decode()
     cabinet.record_many(1)
     assert cabinet.connect(broker).status.acked == 10
     puppet.hears(11, 11)
@@ -273,7 +288,7 @@ def test_a_document_comes_in_chunks_when_it_is_asked_for(
 ) -> None:
     content = b"0123456789" * (3 * CHUNK // 10)
     name = cabinet.keep(content)
-    puppet.come()
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     puppet.hears(1, 1)
     puppet.ack(cabinet, 1)
@@ -298,7 +313,7 @@ def test_a_document_comes_in_chunks_when_it_is_asked_for(
 def test_a_request_that_is_none_is_passed_over(
     cabinet: Cabinet, broker: BrokerAddress, puppet: Puppet, request_: bytes
 ) -> None:
-    puppet.come()
+    puppet.welcome(cabinet)
     relay = cabinet.connect(broker)
     wait_until(lambda: relay.status.headquarters, "headquarters is there")
     puppet.ear.say(topics.wanted(NODE), request_)
@@ -346,6 +361,6 @@ def test_stopping_is_quick_also_while_the_broker_is_away(cabinet: Cabinet, mosqu
 
 
 def test_a_relay_that_was_never_started_can_be_stopped(cabinet: Cabinet, broker: BrokerAddress) -> None:
-    relay = Relay(cabinet.journal, cabinet.local, broker, "1")
+    relay = Relay(cabinet.journal, cabinet.local, broker, "1", cabinet.heads)
     relay.wake()
     relay.stop()

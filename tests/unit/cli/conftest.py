@@ -10,7 +10,7 @@ from kiosk.control import ControlServer
 from tests.building import House, front, furnished, house
 from tests.unit.cli.typing_commands import Terminal
 
-__all__ = ["bare", "front", "furnished", "house", "service", "terminal"]
+__all__ = ["bare", "cabinet", "front", "furnished", "house", "hq", "service", "terminal"]
 
 
 @pytest.fixture
@@ -23,6 +23,22 @@ def terminal(house: House, capsys: pytest.CaptureFixture[str], monkeypatch: pyte
 def bare(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
     """A terminal where there is no cabinet yet."""
     return Terminal(tmp_path / "bare", capsys, monkeypatch)
+
+
+@pytest.fixture
+def cabinet(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal at a new cabinet."""
+    made = Terminal(tmp_path / "cabinet", capsys, monkeypatch)
+    made.fine("init", "armoire-9")
+    return made
+
+
+@pytest.fixture
+def hq(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Terminal:
+    """A terminal at headquarters, which has its key."""
+    made = Terminal(tmp_path / "hq", capsys, monkeypatch)
+    made.fine("hq", "init")
+    return made
 
 
 @pytest.fixture

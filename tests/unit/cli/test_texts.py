@@ -15,16 +15,27 @@ import kiosk.cli
 import web
 from kiosk import config
 from kiosk.cli import inventory, texts
+from kiosk.cli.hq_quarantine import COLUMNS as QUARANTINE_COLUMNS
+from kiosk.cli.hq_watch import ALARM_COLUMNS, CABINET_COLUMNS
+from kiosk.cli.hq_words import REASONS
 from kiosk.domain import errors
 from kiosk.domain.errors import TrousseauError
 from kiosk.domain.people import Role
 from kiosk.hardware import wiring
+from kiosk.hq import session
+from kiosk.ledger.errors import Fault
+from kiosk.ledger.verify import Form
+from kiosk.mqtt.client import Cause
+from kiosk.mqtt.messages import Health
 from kiosk.services import imports, sheets
 
 ROOM = Path(kiosk.cli.__file__).parent
 CATALOGUES = Path(web.__file__).parent / "translations"
 LITERAL = re.compile(r"\bt\(\s*\"([a-z_]+(?:\.[a-zA-Z_]+)+)\"")
 FAULT = re.compile(r"(?:\bfault\(|Fault\([^\"]*|yield \(|_suggest\(|faults=\[\()\"([a-z_]+)\"")
+
+#: The kinds of alarms, as headquarters raises them.
+ALARM = re.compile(r"(?:_alarm|yield)(?:[^\"\n]|\"\")*\"([a-z_]+)\"")
 
 #: Prints the help of every command, as a person would read it.
 WALK = """
@@ -64,9 +75,11 @@ def keys() -> set[str]:
     settings = set(FAULT.findall(sources(config.__file__, wiring.__file__)))
     settings |= {f"{code}_among" for code in ("unknown_key", "unknown_section")}
     lines = set(FAULT.findall(sources(imports.__file__, sheets.__file__)))
+    alarms = set(ALARM.findall(sources(session.__file__)))
     assert len(literal) > 40
     assert len(settings) > 10
     assert len(lines) > 10
+    assert len(alarms) > 4
     return (
         literal
         | {f"cli.column.{name}" for name in columns}
@@ -74,6 +87,13 @@ def keys() -> set[str]:
         | {f"cli.import.{code}" for code in lines}
         | {f"cli.role.{role}" for role in Role}
         | {f"cli.simulate.{name}" for name in ("tap", "take", "hang")}
+        | {f"cli.column.{name}" for name in (*CABINET_COLUMNS, *ALARM_COLUMNS, *QUARANTINE_COLUMNS)}
+        | {f"cli.health.{health}" for health in Health}
+        | {f"cli.alarm.{kind}" for kind in alarms}
+        | {f"cli.cause.{cause}" for cause in Cause}
+        | {f"cli.reason.{reason}" for reason in REASONS.values()}
+        | {f"cli.verify.{form}" for form in Form}
+        | {f"cli.fault.{fault.name.lower()}" for fault in Fault}
     )
 
 
@@ -100,7 +120,7 @@ def test_no_help_shows_a_key_instead_of_words(language: str) -> None:
 #: Errors that have a sentence for each kind.
 KINDS: dict[type[TrousseauError], list[dict[str, str]]] = {
     error: [{"kind": key.split(".")[2]} for key in KNOWN if key.startswith(f"error.{error.__name__}.")]
-    for error in (errors.HandRefused, errors.HardwareMissing)
+    for error in (errors.HandRefused, errors.HardwareMissing, errors.KeyMissing, errors.NotIssued, errors.NotPlaced)
 }
 
 

@@ -23,11 +23,11 @@ class Terminal:
     """Types `kiosk …` on one data folder."""
 
     def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str], patch: pytest.MonkeyPatch) -> None:
-        self._folder, self._capsys, self._patch = folder, capsys, patch
+        self.folder, self._capsys, self._patch = folder, capsys, patch
 
     def type(self, *arguments: str | Path) -> Said:
         """Run a command to its end."""
-        self._patch.setattr(sys, "argv", ["kiosk", "--data", str(self._folder), *map(str, arguments)])
+        self._patch.setattr(sys, "argv", ["kiosk", "--data", str(self.folder), *map(str, arguments)])
         self._patch.setenv("COLUMNS", "1000")
         self._capsys.readouterr()
         status = 0

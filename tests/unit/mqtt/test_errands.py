@@ -3,6 +3,7 @@
 import pytest
 
 from kiosk.domain.identifiers import Digest
+from kiosk.ledger.merkle import Frontier
 from kiosk.mqtt.errands import MOST, Errands
 from kiosk.mqtt.messages import CHUNK
 
@@ -10,7 +11,7 @@ from kiosk.mqtt.messages import CHUNK
 class Shelf:
     """A journal that only has documents."""
 
-    node, stream = "armoire-7", "s"
+    node, stream, is_restored = "armoire-7", "s", False
 
     def __init__(self, **contents: bytes) -> None:
         self.contents = contents
@@ -21,6 +22,9 @@ class Shelf:
 
     def read(self, after: int, limit: int) -> list[bytes]:
         return []
+
+    def frontier(self, size: int) -> Frontier:
+        return Frontier()
 
     def document(self, wanted: Digest) -> bytes | None:
         self.asked.append(wanted)
@@ -45,6 +49,15 @@ def test_a_document_that_is_not_here_is_passed_over(caplog: pytest.LogCaptureFix
     assert message is not None
     assert message.topic.endswith("/b")
     assert "document a, which is not here" in caplog.text
+
+
+def test_a_document_that_is_not_here_is_said_to_be_missing_once(caplog: pytest.LogCaptureFixture) -> None:
+    errands = Errands(Shelf())
+    for _ in range(3):
+        errands.ask(["a", "b"])
+        assert errands.next() is None
+        errands.clear()
+    assert [caplog.text.count(f"document {name}, which is not here") for name in "ab"] == [1, 1]
 
 
 def test_requests_are_bounded_and_forgotten_with_the_connection() -> None:

@@ -1,15 +1,17 @@
 """What counts as headquarters' word."""
 
-from kiosk.mqtt.messages import Ack, HeadquartersStatus
+from kiosk.ledger.checkpoint import WITNESS, Checkpoint, Cosigned
+from kiosk.mqtt.messages import HeadquartersStatus
 from kiosk.mqtt.peer import Peer
+from kiosk.services.heads import Answer
 
 
 def there(instance: str, *, online: bool = True) -> HeadquartersStatus:
     return HeadquartersStatus(online=online, instance=instance)
 
 
-def ack(size: int, instance: str = "one", stream: str = "s") -> Ack:
-    return Ack(instance=instance, stream=stream, size=size)
+def ack(size: int, instance: str = "one", stream: str = "s") -> Answer:
+    return Answer(instance, stream, Cosigned(Checkpoint("trousseau/armoire-7/s", size, bytes(32)), 0, WITNESS))
 
 
 def test_nobody_is_there_at_first() -> None:
@@ -43,6 +45,14 @@ def test_an_acknowledgement_counts_whichever_comes_first() -> None:
     second.said(there("one"))
     second.answered(ack(3))
     assert first.answer == second.answer == ack(3)
+
+
+def test_that_nothing_is_signed_for_yet_is_an_answer_too() -> None:
+    peer = Peer("s")
+    peer.said(there("one"))
+    peer.answered(Answer("one", "s"))
+    assert peer.answer is not None
+    assert peer.answer.size == 0
 
 
 def test_an_acknowledgement_for_another_stream_or_instance_does_not_count() -> None:

@@ -1,10 +1,13 @@
 """The file itself: ours, of a version that we know, and as durable as an SD card allows."""
 
+import os
+import socket
 import sqlite3
 import threading
 from contextlib import closing
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -17,7 +20,7 @@ from kiosk.domain.identifiers import ItemId
 from kiosk.services.commands import new_command
 from kiosk.services.ports import InventoryFilter
 from kiosk.store.database import Database
-from kiosk.store.tables import APPLICATION_ID, CABINET, USER_VERSION, entries
+from kiosk.store.tables import APPLICATION_ID, CABINET, HEADQUARTERS, USER_VERSION, entries
 from tests.building import House
 
 
@@ -33,6 +36,20 @@ def test_every_connection_has_the_pragmas_that_lose_nothing(tmp_path: Path) -> N
             with transaction() as connection:
                 found = {name: connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in wanted}
             assert found == wanted
+    finally:
+        database.close()
+
+
+def test_a_postgresql_server_that_falls_silent_is_given_up_within_some_ten_seconds(postgres_url: str) -> None:
+    wanted = {socket.TCP_KEEPIDLE: 5, socket.TCP_KEEPINTVL: 2, socket.TCP_KEEPCNT: 3, socket.TCP_USER_TIMEOUT: 10_000}
+    database = Database(postgres_url, HEADQUARTERS, gapless=False)
+    try:
+        with database.read() as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            with socket.socket(fileno=os.dup(driver.fileno())) as wire:
+                assert wire.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+                assert {option: wire.getsockopt(socket.IPPROTO_TCP, option) for option in wanted} == wanted
     finally:
         database.close()
 

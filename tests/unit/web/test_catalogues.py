@@ -15,6 +15,7 @@ from kiosk.domain.errors import TrousseauError
 from kiosk.domain.events import EVENTS
 from kiosk.domain.people import Language, Tier
 from kiosk.services.front import Tone
+from kiosk.services.ports import Trouble
 from web import texts
 
 ROOM = Path(web.__file__).parent
@@ -95,6 +96,7 @@ def test_every_value_of_the_domain_has_its_word() -> None:
     assert set(texts.PLACES) == set(Place)
     assert set(texts.TIERS) == set(Tier)
     assert set(texts.TONES) == set(Tone)
+    assert set(texts.TROUBLES) == set(Trouble)
     assert set(texts.ACTS) == set(texts.DONE_ACTS) == set(Act)
 
 

@@ -4,11 +4,13 @@ import pytest
 from flask import Flask
 
 from kiosk.domain.custody import Act
-from kiosk.domain.identifiers import HookId, ItemId
+from kiosk.domain.identifiers import HookId, ItemId, Timestamp
 from kiosk.domain.people import Language, Tier
 from kiosk.domain.statements import Article, statement
-from kiosk.services.front import BasketLine, Notice, Screen, Step, Tone
+from kiosk.services.front import BasketLine, Notice, Screen, Sight, Step, Tone
+from kiosk.services.ports import Trouble
 from web.fragments import payload
+from web.qr import symbol
 
 LINE = BasketLine(
     ItemId("T-004"), Act.TAKE, "Chaufferie", "Clinique Saint-Roch", "Pavillon Est", HookId("04"), on_hook=False
@@ -114,3 +116,49 @@ def test_out_of_service_says_whom_to_call_and_nothing_covers_it(app: Flask) -> N
         found = payload(stopped)
     assert "Appelez le responsable d’exploitation" in str(found["html"])
     assert str(found["overlay_html"]).strip() == ""
+
+
+# ---- headquarters, and the receipt
+
+SEEN = Sight(
+    at=Timestamp("2026-11-23T13:03:59.000Z"), recent=True, online=True, waiting=False, trouble=None
+)  # 14:03 in Paris
+
+
+@pytest.mark.parametrize(
+    ("sight", "icon", "words"),
+    [
+        (SEEN, "seen", ("vu par le siège", "à 14:03")),
+        (replace(SEEN, recent=False), "seen", ("vu par le siège", "le 23 nov. à 14:03")),
+        (replace(SEEN, waiting=True), "waiting", ("en attente du siège", "dernier vu à 14:03")),
+        (replace(SEEN, at=None), "waiting", ("en attente du siège", "rien encore vu")),
+        (replace(SEEN, online=False), "offline", ("siège hors ligne", "dernier vu à 14:03")),
+        (replace(SEEN, online=False, at=None), "offline", ("siège hors ligne", "rien encore vu")),
+    ],
+)
+def test_what_headquarters_has_seen_is_an_icon_and_words(
+    app: Flask, sight: Sight, icon: str, words: tuple[str, str]
+) -> None:
+    html = " ".join(shown(app, replace(VISIT, sight=sight)).split())
+    assert f"#i-{icon}" in html
+    for word in words:
+        assert word in html
+    assert ("vu par le siège" in html) == (icon == "seen")
+
+
+@pytest.mark.parametrize("step", [step for step in Step if step is not Step.OUT_OF_SERVICE])
+@pytest.mark.parametrize("trouble", Trouble)
+def test_trouble_with_headquarters_is_told_on_every_picture_with_whom_to_call(
+    app: Flask, trouble: Trouble, step: Step
+) -> None:
+    html = shown(app, replace(VISIT, step=step, sight=replace(SEEN, trouble=trouble)))
+    for word in ("Ne prenez aucune clé", "Les retours restent possibles", "Appelez le responsable d’exploitation"):
+        assert word in html
+
+
+def test_the_receipt_is_on_the_last_picture_only(app: Flask) -> None:
+    code = f"armoire-1:11111111-2222-3333-4444-555555555555:9 {'a' * 64}"
+    done = replace(VISIT, step=Step.DONE, recorded=(LINE,), receipt=code)
+    assert symbol(code).path in shown(app, done)
+    assert "Votre reçu" in shown(app, done)
+    assert "Votre reçu" not in shown(app, replace(done, step=Step.OPEN))
