@@ -17,9 +17,9 @@ from tests.services import Mosquitto, Postgres
 #: Set to what a failure prints, the same technicians come and the same parts die, in the same order.
 SEED: Final = "CHAOS_SEED"
 A_WHILE: Final = 15.0
-LONG: Final = 60.0
+LONG: Final = 1_800.0
 #: How old the backup is that headquarters is restored from, seconds.
-AGE: Final = 20.0
+AGE: Final = 120.0
 
 
 @contextmanager
