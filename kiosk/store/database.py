@@ -19,7 +19,7 @@ from typing import Any, cast
 from urllib.parse import quote
 
 import psycopg
-from psycopg.pq import TransactionStatus
+from psycopg.pq import PipelineStatus, TransactionStatus
 from sqlalchemy import URL, ClauseElement, Connection, Dialect, Engine, Insert, Table, create_engine, event, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
@@ -256,9 +256,7 @@ def together(connection: Connection) -> Iterator[None]:
     except psycopg.Error as e:
         raise _told(connection, e) from e
     finally:
-        if driver.info.transaction_status is TransactionStatus.INERROR:
-            # SQLAlchemy takes a transaction for ended whose commit was sent, and would hand the connection on as it is.
-            driver.rollback()
+        _recover(connection, driver)
 
 
 def write_rows(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -290,6 +288,16 @@ def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any
 def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, passing over those whose primary key is there already."""
     write_rows(connection, _insert_new(connection.dialect.name, table), rows)
+
+
+def _recover(connection: Connection, driver: psycopg.Connection[Any]) -> None:
+    """Give nothing back to the pool that the next transaction could not use."""
+    if driver.broken or driver.info.pipeline_status is not PipelineStatus.OFF:
+        # The server ended in the middle. What it said of that came before the end itself, and SQLAlchemy took it for a mere error.
+        connection.invalidate()
+    elif driver.info.transaction_status is TransactionStatus.INERROR:
+        # SQLAlchemy takes a transaction for ended whose commit was sent, and would hand the connection on as it is.
+        driver.rollback()
 
 
 def _told(connection: Connection, error: Any) -> Any:  # noqa: ANN401 - each driver has its own root
