@@ -19,9 +19,9 @@ from kiosk.store.tables import HEADQUARTERS, documents
 from tests.services import LOOPBACK
 
 #: How long after the server's last words its end is noticed, seconds.
-LATE: Final = 0.1
+LATE: Final = 0.3
 #: How long its last words take to us, at most.
-SOON: Final = 0.02
+SOON: Final = 0.05
 
 BEFORE: Final = "before the writes"
 AFTER: Final = "after the writes"
@@ -77,7 +77,7 @@ def end(url: str, process: int) -> None:
     """End the server's process that serves a connection, and give its last words the time to arrive."""
     address = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
     with psycopg.connect(address, autocommit=True) as connection:
-        connection.execute("select pg_terminate_backend(%s, 5000)", [process])
+        connection.execute("select pg_terminate_backend(%s)", [process])
     time.sleep(SOON)
 
 
