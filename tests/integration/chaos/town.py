@@ -33,7 +33,6 @@ CABINETS: Final = 3
 OFFICES: Final = 2
 #: How many die at once: one as a rule, and now and then everybody, in a power cut.
 VICTIMS: Final = (1, 1, 1, 1, 2, 3, 100)
-
 #: How long an entry takes to headquarters and back, seconds.
 ON_ITS_WAY: Final = 0.02
 #: Longer than between acts in which nobody comes, seconds.
@@ -136,6 +135,11 @@ class Town:
         """Who has ended without being killed."""
         return [one.name for one in self.ours if one.pid not in children()]
 
+    def end(self) -> None:
+        """Kill everybody of ours, the last time."""
+        for one in self.ours:
+            one.kill()
+
     def _wait_for_visits(self) -> None:
         """On a busy machine a cabinet takes seconds to start: all are given the time for an act before anybody dies again."""
         before = {place: last_told(place).act for place in self.folders.values()}
@@ -152,11 +156,6 @@ class Town:
     def _with_database(self, program: str, *arguments: str) -> None:
         address = make_url(self._url).set(drivername="postgresql").render_as_string(hide_password=False)
         subprocess.run([postgres_program(program), f"--dbname={address}", *arguments], check=True)
-
-    def end(self) -> None:
-        """Kill everybody of ours, the last time."""
-        for one in self.ours:
-            one.kill()
 
 
 def _bring_back(service: Service) -> None:
