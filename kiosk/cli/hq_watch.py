@@ -22,7 +22,6 @@ CABINET_COLUMNS: Final = (
     "journal",
     "presence",
     "seen",
-    "stored",
     "cosigned",
     "lag",
     "documents",
@@ -72,7 +71,6 @@ def _cabinet(line: CabinetLine) -> list[str]:
         line.stream[:_SHORT],
         _presence(line),
         local_time(presence.seen) if presence else "",
-        str(line.stored),
         str(line.cosigned),
         str(line.lag),
         t("cli.hq.missing", complete=line.complete, missing=line.missing) if line.missing else t("cli.hq.complete"),
@@ -81,6 +79,8 @@ def _cabinet(line: CabinetLine) -> list[str]:
 
 
 def _presence(line: CabinetLine) -> str:
+    if line.closed:
+        return t("cli.presence.closed")
     if line.presence is None:
         return t("cli.presence.never")
     if _current(line) is None:

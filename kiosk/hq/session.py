@@ -215,6 +215,8 @@ class Session:
         done = Stored()
         if entries or heads:
             self._settle(entries, heads, done)
+        for key in done.closed:
+            self._enrolled.forget(key)
         self._report(done)
         self._counts["received"] += len(entries)
         return done
@@ -366,6 +368,8 @@ def alarms_of(done: Stored) -> Iterator[tuple[str, str, str]]:
     for head in done.unsigned:
         node, stream = node_and_stream(head.checkpoint.origin)
         yield node, "unsigned", f"{stream}: {head.checkpoint.size}"
+    for entry in done.disputed:
+        yield entry.node, "disputed", entry.stream
 
 
 def _is_head(happening: Happening) -> bool:

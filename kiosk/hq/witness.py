@@ -97,6 +97,10 @@ class Enrolled:
         keys = self._of(key)
         return key, SignedHead(open_signed(note, origin, keys), trimmed(note, keys))
 
+    def forget(self, key: Key) -> None:
+        """Look this journal's keys up again at the next occasion: one was retired just now."""
+        self._looked.pop(key, None)
+
     def _of(self, key: Key) -> Sequence[VerifierKey]:
         now = time.monotonic()
         if now - self._looked.get(key, -LOOK_AGAIN) >= LOOK_AGAIN:

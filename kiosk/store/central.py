@@ -14,16 +14,21 @@ import hashlib
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import Connection, Table, delete, func, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, NoResultFound
 
+from kiosk.domain.events import StreamOpened
 from kiosk.domain.identifiers import Digest
 from kiosk.ledger.entry import Entry, unseal
 from kiosk.ledger.note import VerifierKey
+from kiosk.services.codec import event_from
+from kiosk.services.timestamps import timestamp
 from kiosk.store.database import Database, insert_new, together
-from kiosk.store.enrolment import current_keys
+from kiosk.store.enrolment import close, current_keys
 from kiosk.store.register import Fold, Lines
 from kiosk.store.stream import Answer, Key, Sealed, SignedHead, StaleMemory, Stored, Stream, Witness, write_answer
 from kiosk.store.tables import documents, entries, streams, wanted
@@ -135,18 +140,37 @@ class CentralStore:
 
     def _take_in(self, connection: Connection, work: Mapping[Key, Work], done: Stored) -> None:
         folds = {node: Fold(connection, node, self._lines) for node, _ in work}
-        touched = [self._stream(connection, key) for key in sorted(work)]
-        for key, stream in zip(sorted(work), touched, strict=True):
+        touched = {key: self._stream(connection, key) for key in sorted(work)}
+        for key, stream in touched.items():
             done.add(stream.settle(connection, *work[key], folds[key[0]], self._witness))
+        for entry in done.begun:
+            self._succeed(connection, entry, touched, done)
         with together(connection):
-            for stream in touched:
+            for stream in touched.values():
                 stream.append(connection)
             for fold in folds.values():
                 fold.flush()
             _want(connection, done.named)
-            for stream in touched:
+            for stream in touched.values():
                 stream.confirm(connection, int(self._clock() * 1_000_000))
             connection.commit()
+
+    def _succeed(self, connection: Connection, first: Entry, touched: Mapping[Key, Stream], done: Stored) -> None:
+        """A journal that follows another closes it, if it takes over all that is here of that one (ADR 0014)."""
+        opened = _opened(first)
+        if opened is None:
+            return
+        former = (first.node, opened.previous)
+        try:
+            stream = touched.get(former) or Stream(connection, former)
+            is_whole = stream.ends_at(int(opened.size), bytes.fromhex(opened.root))
+        except (NoResultFound, ValueError):
+            is_whole = False
+        if is_whole:
+            close(connection, former, timestamp(datetime.fromtimestamp(self._clock(), UTC)))
+            done.closed.append(former)
+        else:
+            done.disputed.append(first)
 
     def _forget(self) -> None:
         """What memory believes was not committed."""
@@ -172,6 +196,16 @@ def _tail(connection: Connection, node: str, stream: str, limit: int) -> Iterato
     query = select(entries.c.body).where(entries.c.node == node, entries.c.stream == stream)
     for row in connection.execute(query.order_by(entries.c.sequence.desc()).limit(limit)):
         yield unseal(row.body)
+
+
+def _opened(first: Entry) -> StreamOpened | None:
+    """What a journal's first entry says of the one before it; None for a cabinet's first."""
+    try:
+        event = event_from(first.type, first.data)
+    except msgspec.ValidationError:
+        # Told already, as one that cannot be folded.
+        return None
+    return event if isinstance(event, StreamOpened) else None
 
 
 def digest_of(content: bytes) -> Digest:

@@ -54,11 +54,17 @@ def close_log(database: Database, origin: str, at: Timestamp) -> Sequence[Verifi
         NotLetIn: there is no such journal, or it is closed already.
     """
     with database.write() as connection:
-        keys = current_keys(connection, _journal(origin))
-        for key in keys:
-            _mark(connection, key, retired=at)
+        keys = close(connection, _journal(origin), at)
     if not keys:
         raise NotLetIn(origin=origin)
+    return keys
+
+
+def close(connection: Connection, journal: Key, at: Timestamp) -> Sequence[VerifierKey]:
+    """Retire the keys of a journal, which are returned; none when it is closed already."""
+    keys = current_keys(connection, journal)
+    for key in keys:
+        _mark(connection, key, retired=at)
     return keys
 
 

@@ -12,6 +12,7 @@ Invariants:
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -22,16 +23,19 @@ from sqlalchemy import Connection, Integer, and_, bindparam, case, insert, selec
 from kiosk.domain.identifiers import Digest
 from kiosk.ledger.checkpoint import Checkpoint
 from kiosk.ledger.entry import NO_ENTRY, Entry, digest
-from kiosk.ledger.merkle import Frontier, Subtree, frontier_at, leaf_hash, root_at
+from kiosk.ledger.merkle import Subtree, frontier_at, leaf_hash, root_at
 from kiosk.services.codec import documents_of
+from kiosk.services.receipts import size_of
 from kiosk.store.database import write_rows
 from kiosk.store.journal import fold_entry
 from kiosk.store.register import Fold
 from kiosk.store.tables import entries, streams
 from kiosk.store.tree import StoredTree, keep_subtrees
 
-#: Entries that came before the one they follow wait in memory, this far ahead at most; what is let go comes again.
+#: Entries that no head covers yet wait in memory, this far ahead at most; what is let go comes again.
 AHEAD: Final = 1_000
+#: As many with one number, for somebody may speak in a cabinet's name without being able to sign; the oldest is let go.
+CANDIDATES: Final = 4
 #: Heads that wait for the entries they cover; the oldest is let go.
 WAITING: Final = 16
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
@@ -108,7 +112,8 @@ class Misfit:
 
 @dataclass(slots=True)
 class Stored:
-    """What a batch has done."""
+    """What a batch has done. Of the journals that it has `begun`, those that follow another have `closed` that one, or are
+    `disputed`: they do not take over what is here of it."""
 
     answers: dict[Key, Answer] = field(default_factory=dict)
     advanced: int = 0
@@ -117,6 +122,9 @@ class Stored:
     unfolded: list[Entry] = field(default_factory=list)
     refused: list[SignedHead] = field(default_factory=list)
     unsigned: list[SignedHead] = field(default_factory=list)
+    begun: list[Entry] = field(default_factory=list)
+    closed: list[Key] = field(default_factory=list)
+    disputed: list[Entry] = field(default_factory=list)
 
     def add(self, more: Stored) -> None:
         """Count what another part of the same batch has done."""
@@ -127,6 +135,9 @@ class Stored:
         self.unfolded += more.unfolded
         self.refused += more.refused
         self.unsigned += more.unsigned
+        self.begun += more.begun
+        self.closed += more.closed
+        self.disputed += more.disputed
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +177,8 @@ class Stream:
         self._size, self._head, self._when = row["size"], row["head"], row["grown"]
         self._cosigned, self._refusal, self._evidence = (row[name] for name in ("cosigned", "refusal", "evidence"))
         self._frontier = frontier_at(self._size, StoredTree(connection, *key))
-        self._ahead: dict[int, Sealed] = {}
+        #: By number, then by digest: which of them is the cabinet's own is for its signature to say.
+        self._ahead: dict[int, dict[str, Sealed]] = defaultdict(dict)
         self._waiting: dict[Checkpoint, SignedHead] = {}
         self._grown = Grown([], [])
         self._row = self._now()
@@ -175,6 +187,10 @@ class Stream:
     def answer(self) -> Answer:
         """What to tell the cabinet."""
         return Answer(self._size, self._cosigned, self._refusal)
+
+    def ends_at(self, size: int, root: bytes) -> bool:
+        """Whether this is all that is here of it."""
+        return (self._size, self._frontier.root()) == (size, root)
 
     def settle(
         self,
@@ -189,6 +205,7 @@ class Stream:
         self._waiting |= {head.checkpoint: head for head in heads}
         roots = self._advance(done)
         self._fold(fold, done)
+        done.begun = [sealed.entry for sealed in self._grown.entries[:1] if sealed.entry.sequence == 1]
         self._judge(connection, roots, witness, done)
         done.advanced = len(self._grown.entries)
         done.answers[self._key] = self.answer
@@ -221,58 +238,79 @@ class Stream:
 
     def _sort(self, connection: Connection, batch: Sequence[Sealed]) -> list[Misfit]:
         """Put aside what is ahead; tells what has other bytes than the entry kept in its place."""
-        misfits, old = [], []
+        old = []
         for sealed in batch:
             sequence = sealed.entry.sequence
             if sequence <= self._size:
                 old.append(sealed)
-            elif self._ahead.setdefault(sequence, sealed).body != sealed.body:
-                misfits.append(Misfit(sealed, "altered"))
-        if old:
-            sequences = sorted({sealed.entry.sequence for sealed in old})
-            rows = connection.execute(_KEPT, _names(self._key) | {"sequences": sequences})
-            kept = {row.sequence: row.body for row in rows}
-            misfits += [Misfit(one, "altered") for one in old if kept[one.entry.sequence] != one.body]
-        return misfits
+                continue
+            candidates = self._ahead[sequence]
+            candidates[digest(sealed.body)] = sealed
+            if len(candidates) > CANDIDATES:
+                del candidates[next(iter(candidates))]
+        if not old:
+            return []
+        sequences = sorted({sealed.entry.sequence for sealed in old})
+        rows = connection.execute(_KEPT, _names(self._key) | {"sequences": sequences})
+        kept = {row.sequence: row.body for row in rows}
+        return [Misfit(one, "altered") for one in old if kept[one.entry.sequence] != one.body]
 
     def _advance(self, done: Stored) -> dict[int, bytes]:
-        """Move up to the last waiting head that what follows leads to; returns the roots at the sizes of the heads passed.
+        """Move up to the furthest waiting head that entries lead to; returns the roots at the sizes of the heads passed.
 
-        Nothing is taken in unsigned: who can speak in a cabinet's name, but not sign, changes nothing here.
+        Nothing is taken in unsigned: who can speak in a cabinet's name, but not sign, changes nothing here and holds nothing up.
         """
         roots = {self._size: self._frontier.root()}
-        tree, prev, stretch = self._frontier.copy(), self._head, Grown([], [])
-        while (sealed := self._ahead.get(tree.size + 1)) is not None:
-            if sealed.entry.prev != prev:
-                if not stretch.entries:
-                    done.misfits.append(Misfit(sealed, "broken"))
-                # Else one of those before it may be the wrong one.
-                self._drop([], sealed.entry.sequence, done)
+        ahead = [head for head in self._waiting if head.size > self._size]
+        for head in sorted(ahead, key=lambda one: one.size, reverse=True):
+            chains = [chain for tip in self._ahead.get(head.size, ()) if (chain := self._chain(head.size, tip))]
+            if any(self._accept(head, chain, roots) for chain in chains):
                 break
-            prev = digest(sealed.body)
-            stretch.entries.append(sealed)
-            stretch.subtrees.extend(tree.append(leaf_hash(sealed.body)))
-            heads = [head for head in self._waiting if head.size == tree.size]
-            if heads and tree.root() not in {head.root for head in heads}:
-                self._drop(heads, tree.size, done)
-                break
-            if heads:
-                roots[tree.size] = tree.root()
-                self._accept(tree, prev, stretch)
-                stretch = Grown([], [])
-        self._ahead = {number: one for number, one in self._ahead.items() if self._size < number <= self._size + AHEAD}
+            if chains:
+                # Either the head or every one of these entries is not the cabinet's word; only time can tell which.
+                done.unsigned.append(self._waiting[head])
+        self._tidy(done)
         return roots
 
-    def _accept(self, tree: Frontier, head: str, stretch: Grown) -> None:
-        """Take in what a head covers."""
-        self._size, self._head, self._frontier = tree.size, head, tree.copy()
-        self._grown.entries.extend(stretch.entries)
-        self._grown.subtrees.extend(stretch.subtrees)
+    def _chain(self, number: int, name: str) -> list[Sealed]:
+        """The entries that wait, from the first that follows what we have up to this one; empty while one of them is missing."""
+        chain: list[Sealed] = []
+        for wanted in range(number, self._size, -1):
+            sealed = self._ahead.get(wanted, {}).get(name)
+            if sealed is None:
+                return []
+            chain.append(sealed)
+            name = sealed.entry.prev
+        return chain[::-1] if name == self._head else []
 
-    def _drop(self, heads: Sequence[Checkpoint], size: int, done: Stored) -> None:
-        """Let go of entries that are not those the cabinet has signed for; whichever was wrong, the right ones come again."""
-        done.unsigned += [self._waiting.pop(head) for head in heads]
-        self._ahead = {number: one for number, one in self._ahead.items() if number > size}
+    def _accept(self, head: Checkpoint, chain: Sequence[Sealed], roots: dict[int, bytes]) -> bool:
+        """Take these entries in, if they lead to the root that was signed."""
+        tree, grown, passed = self._frontier.copy(), Grown([], []), dict[int, bytes]()
+        sizes = {waiting.size for waiting in self._waiting}
+        for sealed in chain:
+            grown.subtrees.extend(tree.append(leaf_hash(sealed.body)))
+            if tree.size in sizes:
+                passed[tree.size] = tree.root()
+        if passed[head.size] != head.root:
+            return False
+        roots |= passed
+        grown.entries.extend(chain)
+        self._size, self._head, self._frontier, self._grown = tree.size, digest(chain[-1].body), tree, grown
+        return True
+
+    def _tidy(self, done: Stored) -> None:
+        """Tell of what waited for a place that another has taken, or that does not follow it; let go of what is far ahead."""
+        taken = {sealed.entry.sequence: sealed.body for sealed in self._grown.entries}
+        waiting, self._ahead = self._ahead, defaultdict(dict)
+        for number, candidates in waiting.items():
+            for name, sealed in candidates.items():
+                if number in taken:
+                    if sealed.body != taken[number]:
+                        done.misfits.append(Misfit(sealed, "altered"))
+                elif number == self._size + 1 and sealed.entry.prev != self._head:
+                    done.misfits.append(Misfit(sealed, "broken"))
+                elif number <= self._size + AHEAD:
+                    self._ahead[number][name] = sealed
 
     def _fold(self, fold: Fold, done: Stored) -> None:
         for sealed in self._grown.entries:
@@ -310,11 +348,6 @@ class Stream:
     def _refuse(self, head: SignedHead, ours: Checkpoint, witness: Witness) -> None:
         if self._evidence != head.note:
             self._refusal, self._evidence = witness.refuse(head.checkpoint, ours), head.note
-
-
-def size_of(note: bytes) -> int:
-    """The size in a note of ours, which needs no second verification."""
-    return int(note.split(b"\n", 2)[1])
 
 
 def write_answer(connection: Connection, key: Key, answer: Answer) -> None:

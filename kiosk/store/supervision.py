@@ -10,13 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, update
 
 from kiosk.domain.errors import NoSuchAlarm, NotQuarantined
 from kiosk.domain.identifiers import Timestamp
 from kiosk.store.database import Database, insert_new, upsert
-from kiosk.store.stream import size_of
-from kiosk.store.tables import alarms, presences, quarantine, streams, wanted
+from kiosk.store.tables import alarms, logs, presences, quarantine, streams, wanted
 
 #: Of one node; beyond it only the alarm counts.
 MOST_QUARANTINED: Final = 1_000
@@ -41,23 +40,23 @@ class Presence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CabinetLine:
-    """One journal at headquarters. `stored` entries are here, the first `cosigned` of them are signed for, and the documents of
-    the first `complete` are all here; `claimed` is how many the cabinet says that it has."""
+    """One journal at headquarters: `cosigned` entries are here and signed for, and the documents of the first `complete` of them
+    are all here. Nothing more is let in of one that is `closed`."""
 
     node: str
     stream: str
-    stored: int
     cosigned: int
     complete: int
     missing: int
     refused: bool
+    closed: bool
     presence: Presence | None
 
     @property
     def lag(self) -> int:
         """Entries that the cabinet has told of and that are not signed for."""
         claimed = self.presence.size if self.presence and self.presence.stream == self.stream else None
-        return max(0, (claimed or self.stored) - self.cosigned)
+        return max(0, (claimed or 0) - self.cosigned)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +94,12 @@ class Exhibit(Quarantined):
 
 
 _LISTED: Final = [quarantine.c[name] for name in Quarantined.__dataclass_fields__]
+_JOURNALS: Final = select(
+    streams,
+    exists()
+    .where(logs.c.node == streams.c.node, logs.c.stream == streams.c.stream, logs.c.retired.is_(None))
+    .label("open"),
+).order_by(streams.c.node, streams.c.grown)
 
 
 class Supervision:
@@ -132,7 +137,7 @@ class Supervision:
         with self._database.read() as connection:
             gaps = {(row.node, row.stream): row for row in connection.execute(absent)}
             there = {row.node: _presence(row) for row in connection.execute(select(presences))}
-            rows = connection.execute(select(streams).order_by(streams.c.node, streams.c.grown)).all()
+            rows = connection.execute(_JOURNALS).all()
         return [_cabinet(row, gaps.get((row.node, row.stream)), there.get(row.node)) for row in rows]
 
     def alarms(self) -> Sequence[Alarm]:
@@ -211,10 +216,10 @@ def _cabinet(row: Any, gap: Any, presence: Presence | None) -> CabinetLine:  # n
     return CabinetLine(
         node=row.node,
         stream=row.stream,
-        stored=row.size,
-        cosigned=0 if row.cosigned is None else size_of(row.cosigned),
+        cosigned=row.size,
         complete=row.size if gap is None else gap.first - 1,
         missing=0 if gap is None else gap.missing,
         refused=row.refusal is not None,
+        closed=not row.open,
         presence=presence,
     )

@@ -494,7 +494,7 @@ def test_two_databases_that_are_set_aside_within_a_second_are_both_kept(
 # ---- what the command says
 
 
-def test_the_command_says_what_could_not_be_read_and_which_journal_to_have_closed(
+def test_the_command_says_what_could_not_be_read_and_which_journal_headquarters_will_close(
     place: Place, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     terminal = Terminal(place.settings.folder, capsys, monkeypatch)
@@ -502,8 +502,30 @@ def test_the_command_says_what_could_not_be_read_and_which_journal_to_have_close
     with place.headquarters():
         live(place, "c1")
         said = terminal.fine("restore", "--from-hq")
-        assert f"kiosk hq cabinet close {former}\n" in said
+        assert former in said
         assert unread not in said
         place.settings.database.write_bytes(b"worn out" * 1000)
         assert unread in terminal.fine("restore", "--from-hq")
-    terminal.fine("hq", "cabinet", "close", former)
+        place.let_in()
+        live(place, "c2")
+    assert former in terminal.refused("hq", "cabinet", "close", former), "it is closed already"
+
+
+def test_an_old_card_cannot_go_on_once_headquarters_has_seen_the_restored_journal(place: Place, tmp_path: Path) -> None:
+    with place.headquarters():
+        live(place, "c1")
+        old_card = image_of(place.settings, tmp_path / "old-card")
+        restore(place.settings, no_progress)
+        place.let_in()
+        live(place, "c2")
+        card_from(old_card, place.settings)
+        with place.cabinet() as store:
+            register(store, "x2")
+            with bootstrap.supervision(place.settings) as supervision:
+                wait_until(
+                    lambda: (
+                        ("not_enrolled", store.journal.stream) in [(a.kind, a.detail) for a in supervision.alarms()]
+                    ),
+                    "it is turned away",
+                )
+            assert store.relay.view.size < store.journal.size()

@@ -72,7 +72,7 @@ def _wait_until_quiet(central: Database, cabinets: Sequence[Cabinet]) -> None:
 
 def _is_at_rest(cabinet: Cabinet, line: CabinetLine) -> bool:
     size = cabinet.journal.size()
-    is_complete = (line.stored, line.cosigned, line.complete, line.refused) == (size, size, size, False)
+    is_complete = (line.cosigned, line.complete, line.refused) == (size, size, False)
     is_well = line.presence is not None and line.presence.online and line.presence.health == Health.OK
     return is_complete and is_well and _signed_for(cabinet) == size
 

@@ -300,7 +300,7 @@ def check_the_count(central: Database) -> None:
                 lacking.setdefault(name, entry.sequence)
     [line] = Supervision(central).cabinets()
     assert line.missing == len(lacking)
-    assert line.complete == min(lacking.values(), default=line.stored + 1) - 1
+    assert line.complete == min(lacking.values(), default=line.cosigned + 1) - 1
 
 
 def test_documents_that_a_card_took_with_it_are_counted_as_missing_until_they_come_after_all(

@@ -15,7 +15,7 @@ from kiosk.ledger.entry import digest
 from kiosk.ledger.note import Kind
 from kiosk.store.central import CentralStore
 from kiosk.store.database import Database
-from kiosk.store.stream import WAITING, Answer, Sealed, SignedHead, StaleMemory, Stored
+from kiosk.store.stream import CANDIDATES, WAITING, Answer, Misfit, Sealed, SignedHead, StaleMemory, Stored
 from kiosk.store.tables import streams
 from tests.integration.hq.parts import (
     HQ_KEY,
@@ -196,6 +196,57 @@ def test_a_head_that_is_not_over_the_entries_that_come_takes_none_of_them_in_and
     assert [one.checkpoint for one in done.unsigned] == [head_of(fork)]
     assert (done.refused, cosigned(done), stored(central)) == ([], None, [])
     assert cosigned(store.store(chain, [a_head(chain)])) == head_of(chain)
+
+
+@pytest.mark.parametrize("liar_first", [True, False])
+def test_of_entries_that_wait_for_one_place_the_head_chooses_whichever_came_first(
+    store: CentralStore, central: Database, liar_first: bool
+) -> None:
+    chain, fork = a_chain(3), a_chain(3, fork="other-")
+    first, second = (fork, chain) if liar_first else (chain, fork)
+    assert store.store(first).misfits == []
+    assert store.store(second).misfits == []
+    done = store.store([], [a_head(chain)])
+    assert (cosigned(done), done.unsigned, done.refused) == (head_of(chain), [], [])
+    assert stored(central) == [sealed.body for sealed in chain]
+    assert done.misfits == [Misfit(sealed, "altered") for sealed in fork], "nobody else is accused"
+
+
+def test_an_entry_of_somebody_else_that_came_first_holds_the_right_one_up_for_no_time(store: CentralStore) -> None:
+    chain, fork = a_chain(4), a_chain(4, fork="other-")
+    store.store([*chain[:2], fork[2], fork[3]], [a_head(chain, 2)])
+    assert cosigned(store.store(chain[2:], [a_head(chain)])) == head_of(chain)
+
+
+def test_with_one_number_only_so_many_entries_wait_and_the_oldest_comes_again(store: CentralStore) -> None:
+    chain, forks = a_chain(2), [a_chain(2, fork=f"{n}-")[1] for n in range(CANDIDATES)]
+    store.store([chain[1], *forks])
+    assert cosigned(store.store(chain[:1], [a_head(chain)])) is None
+    assert cosigned(store.store(chain[1:])) == head_of(chain)
+
+
+def test_a_head_that_the_cabinet_signed_wrongly_is_refused_once_a_later_one_is_borne_out(store: CentralStore) -> None:
+    chain, fork = a_chain(8), a_chain(8, fork="other-")
+    done = store.store(chain, [a_head(fork, 5), a_head(chain)])
+    assert (cosigned(done), done.unsigned) == (head_of(chain), [])
+    assert [one.checkpoint for one in done.refused] == [head_of(fork, 5)]
+
+
+def test_an_entry_that_does_not_follow_the_last_one_is_not_taken_in_though_the_cabinet_has_signed_for_it(
+    store: CentralStore, central: Database
+) -> None:
+    chain, fork = a_chain(1), a_chain(2, fork="other-")
+    store.store(chain, [a_head(chain)])
+    done = store.store([fork[1]], [a_head([*chain, fork[1]])])
+    assert (cosigned(done), done.misfits) == (head_of(chain), [Misfit(fork[1], "broken")])
+    assert stored(central) == [chain[0].body]
+
+
+def test_a_head_that_no_entries_bear_out_is_told_and_waits_for_those_that_do(store: CentralStore) -> None:
+    chain, fork = a_chain(3), a_chain(3, fork="other-")
+    done = store.store(fork, [a_head(chain)])
+    assert ([one.checkpoint for one in done.unsigned], cosigned(done)) == ([head_of(chain)], None)
+    assert cosigned(store.store(chain)) == head_of(chain)
 
 
 def test_of_heads_without_their_entries_only_the_newest_few_wait(store: CentralStore) -> None:

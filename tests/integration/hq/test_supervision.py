@@ -34,21 +34,21 @@ def line(supervision: Supervision, stream: str = STREAM) -> CabinetLine:
 
 
 def test_every_journal_that_was_let_in_has_a_line_also_before_anything_has_come(supervision: Supervision) -> None:
-    lines = [(one.node, one.stream, one.stored, one.cosigned, one.presence) for one in supervision.cabinets()]
+    lines = [(one.node, one.stream, one.cosigned, one.closed, one.presence) for one in supervision.cabinets()]
     assert sorted(lines) == [
-        (NODE, STREAM, 0, 0, None),
-        (NODE, "an-older-one", 0, 0, None),
-        ("armoire-8", STREAM, 0, 0, None),
+        (NODE, STREAM, 0, False, None),
+        (NODE, "an-older-one", 0, False, None),
+        ("armoire-8", STREAM, 0, False, None),
     ]
 
 
-def test_a_line_tells_what_is_stored_signed_for_and_complete(supervision: Supervision, central: Database) -> None:
+def test_a_line_tells_what_is_signed_for_and_complete(supervision: Supervision, central: Database) -> None:
     named = [events.ClientRegistered(client=ClientId(f"c-{n}"), profile=Digest(f"{n:064x}")) for n in range(3)]
     chain = a_chain(8, *_after_four_others(named))
     CentralStore(central, SigningWitness([HQ_KEY])).store(chain, [a_head(chain, 6)])
     supervision.heard(here())
     found = line(supervision)
-    assert (found.stored, found.cosigned, found.complete, found.missing, found.refused) == (6, 6, 4, 2, False)
+    assert (found.cosigned, found.complete, found.missing, found.refused) == (6, 4, 2, False)
     assert found.presence == here()
 
 

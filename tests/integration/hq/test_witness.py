@@ -18,9 +18,9 @@ from kiosk.mqtt.client import BrokerAddress
 from kiosk.mqtt.messages import Ack, decode
 from kiosk.services.heads import refusal_cursor
 from kiosk.services.ports import Trouble
+from kiosk.services.receipts import size_of
 from kiosk.store.database import Database
 from kiosk.store.enrolment import enrol
-from kiosk.store.stream import size_of
 from kiosk.store.supervision import Supervision
 from kiosk.store.tables import streams
 from tests.integration.hq.conftest import MakeCabinet, MakeEar
@@ -120,7 +120,7 @@ def test_a_cabinet_gets_its_own_entry_in_after_one_that_was_said_in_its_name(
         cabinet.record_many(1)
         cabinet.wait()
         assert stored(central) == cabinet.bodies()
-        assert ("unsigned", f"{cabinet.journal.stream}: 4") in alarms(central)
+        assert ("rejected", "altered") in alarms(central)
         assert (relay.halted, subscriber.counts["refused"]) == (None, 0)
 
 
@@ -206,7 +206,7 @@ def test_a_history_that_was_rewritten_is_refused_on_the_wire_and_kept_as_evidenc
         assert open_signed(evidence, forked.heads.origin, [forked.keys[0].verifier]).root == refusal.root
         assert ("refused", f"{STREAM}: {refusal.size}") in alarms(central)
         [line] = Supervision(central).cabinets()
-        assert (line.refused, line.stored, line.cosigned) == (True, true, true)
+        assert (line.refused, line.cosigned) == (True, true)
 
 
 def test_the_original_goes_on_beside_a_fork_that_was_refused(

@@ -21,7 +21,7 @@ from kiosk.ledger.verify import Keyring, verify
 from kiosk.mqtt import relay, topics
 from kiosk.mqtt.messages import Ack, HeadquartersStatus, encode
 from kiosk.services.commands import new_command
-from kiosk.store.stream import size_of
+from kiosk.services.receipts import size_of
 from tests.attack.logs import LOG_KEY
 from tests.building import no_progress
 from tests.conftest import StartMosquitto
