@@ -68,7 +68,8 @@ class Session:
         inbox: where paho's thread puts what it hears; a `Stop` in it ends the session.
         counts: what has happened, by name; kept across sessions.
         changed: told whether headquarters is online.
-        rightful: asked at every round; raises when this headquarters is no longer the one that may serve.
+        rightful: asked at every round, and whether it has to be known at once; raises when this headquarters is no longer the one
+            that may serve.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Session:
         inbox: Inbox,
         counts: Counter[str],
         changed: Callable[[bool], None],
-        rightful: Callable[[], None],
+        rightful: Callable[[bool], None],
     ) -> None:
         self._database, self._store, self._supervision = database, store, supervision
         self._instance, self._inbox = instance, inbox
@@ -118,7 +119,8 @@ class Session:
         self._link.open()
         try:
             while (batch := self._gather()) is not None:
-                self._rightful()
+                # Another one that serves by now takes our name at the broker, and would be thrown out by our coming back.
+                self._rightful(any(isinstance(happening, Lost) for happening in batch))
                 self._deal_with(batch)
                 self._ask_again(time.monotonic())
         finally:

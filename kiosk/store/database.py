@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, cast
+from typing import Any, Final, cast
 from urllib.parse import quote
 
 import psycopg
@@ -51,6 +51,8 @@ _NO_GAPS = (
 #: Any number, the same for every headquarters: PostgreSQL's advisory locks are numbers, and each database has its own.
 _TRY_LOCK = text(f"SELECT pg_try_advisory_lock({APPLICATION_ID})")
 _ALIVE = text("SELECT 1")
+#: Whoever serves makes sure so often that it still may, seconds.
+LOOK_AGAIN: Final = 1.0
 #: A holder whose machine has died says nothing; the server finds out within some ten seconds and gives its lock to a standby.
 _NOTICED_SOON = (
     "tcp_keepalives_idle = 5",
@@ -130,8 +132,8 @@ class Database:
             yield connection
 
     @contextmanager
-    def reign(self) -> Iterator[Callable[[], None]]:
-        """Be the only one who serves from this database; what is yielded makes sure that it is still so.
+    def reign(self) -> Iterator[Callable[[bool], None]]:
+        """Be the only one who serves from this database; what is yielded makes sure that it is still so, once a second or at once.
 
         A lock of PostgreSQL's, held by a connection that does nothing else: the server gives it back the moment that its holder
         dies. SQLite's file has one lock beside it, held by its one process.
@@ -144,7 +146,7 @@ class Database:
             path = Path(str(self.engine.url.database))
             try:
                 with one_writer(path.with_name(f"{path.name}.lock")):
-                    yield lambda: None
+                    yield lambda _: None
             except WriterBusy as e:
                 raise NotRightful from e
             return
@@ -214,14 +216,14 @@ def _begin(connection: Connection) -> None:
 
 
 class _Watch:
-    """Makes sure, once a second, that the connection which holds the lock is still there."""
+    """Makes sure that the connection which holds the lock is still there."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection, self._looked = connection, time.monotonic()
 
-    def look(self) -> None:
-        """Look, unless it was just now."""
-        if time.monotonic() - self._looked < 1.0:
+    def look(self, at_once: bool) -> None:
+        """Look, unless it can wait and was done just now."""
+        if not at_once and time.monotonic() - self._looked < LOOK_AGAIN:
             return
         with _storage_errors():
             self._connection.execute(_ALIVE)
