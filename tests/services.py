@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any, Self, cast
@@ -266,6 +267,17 @@ class Postgres(Service):
             return False
         return True
 
+    def kill(self) -> None:
+        """Cut all of it off: a process of the server's that outlives it by a moment would keep it from starting again."""
+        others = children(self._process.pid) if self._process is not None else {}
+        super().kill()
+        for pid in others:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        wait_until(
+            lambda: not any(Path(f"/proc/{pid}").exists() for pid in others), "the end of the server's processes"
+        )
+
     def url(self, database: str) -> str:
         """The address of a database, for SQLAlchemy."""
         return f"postgresql+psycopg://trousseau@{LOOPBACK}:{self.port}/{database}"
@@ -323,11 +335,12 @@ def _as_someone(how: str) -> list[str]:
     return [*dying_with_us(how), f"--reuid={owner.pw_uid}", f"--regid={owner.pw_gid}", "--clear-groups"]
 
 
-def children() -> dict[int, str]:
-    """The processes that this one started and that still run: identifier and command line."""
+def children(of: int | None = None) -> dict[int, str]:
+    """The processes that this one (or another) started and that still run: identifier and command line."""
+    parent = of or os.getpid()
     found: dict[int, str] = {}
     for folder in Path("/proc").iterdir():
-        if folder.name.isdigit() and _parent(folder) == os.getpid():
+        if folder.name.isdigit() and _parent(folder) == parent:
             found[int(folder.name)] = _command_line(folder)
     return found
 

@@ -98,6 +98,29 @@ def unseal(body: bytes) -> Entry:
     Raises:
         BadEntry: not JSON, an attribute is missing or of the wrong form, or the bytes are not the canonical ones.
     """
+    parts = _parts(body)
+    if parts is None:
+        return _unsealed(body)
+    before, data, after = parts
+    return Entry(
+        node=after["node"],
+        stream=after["stream"],
+        sequence=int(after["sequence"]),
+        type=after["type"],
+        subject=after["subject"],
+        time=after["time"],
+        prev=after["prev"],
+        monotonic=int(after["monotonic"]),
+        boot=before["boot"],
+        clock_set=before["clock"] == "set",
+        actor=before["actor"],
+        command=before["command"],
+        data=data,
+    )
+
+
+def _unsealed(body: bytes) -> Entry:
+    """An entry read and written again, whatever is in its attributes."""
     try:
         raw = _STRICT.decode(body.decode("utf-8"))
         if not (all(isinstance(raw[name], str) for name in _TEXTS) and isinstance(raw["data"], dict)):
@@ -134,13 +157,25 @@ class Link(NamedTuple):
 
 
 def link(body: bytes) -> Link:
-    """Read only an entry's place in the chain, at a third of what `unseal` costs; takes and refuses the same bytes.
-
-    The attributes around `data` are the same in every entry: two patterns know their canonical form. `data` is read and
-    written again. What the patterns do not know, such as an escape in a subject, is left to `unseal`.
+    """Read only an entry's place in the chain, which is quicker; takes and refuses the same bytes.
 
     Raises:
         BadEntry: as `unseal`.
+    """
+    parts = _parts(body)
+    if parts is None:
+        entry = _unsealed(body)
+        return Link(entry.id, entry.prev)
+    _, _, after = parts
+    return Link(after["id"], after["prev"])
+
+
+def _parts(body: bytes) -> tuple[re.Match[str], dict[str, Any], re.Match[str]] | None:
+    """What is before the data, the data, and what is after it, when the bytes are canonical; None when that is not certain.
+
+    The attributes around `data` are the same in every entry: two patterns know their canonical form, which takes a third of the
+    time of reading and writing all of it. `data` is read and written again. What the patterns do not know, such as an escape
+    in a subject, is left to `_unsealed`.
     """
     try:
         text = body.decode("utf-8")
@@ -148,11 +183,10 @@ def link(body: bytes) -> Link:
             data, end = _STRICT.raw_decode(text, before.end())
             after = _AFTER_DATA.fullmatch(text, end)
             if after and _CANONICAL.encode(data) == text[before.end() : end]:
-                return Link(after["id"], after["prev"])
+                return before, data, after
     except (ValueError, RecursionError) as e:
         raise BadEntry(reason=type(e).__name__) from e
-    entry = unseal(body)
-    return Link(entry.id, entry.prev)
+    return None
 
 
 # What the canonical form does not know (module docstring) would be written differently by other programs, so it is no entry.
@@ -184,12 +218,14 @@ _TEXT: Final = r'[^"\\\x00-\x1f]*+'
 _PART: Final = r'[^":\\\x00-\x1f]*+'
 _DIGITS: Final = "(?:0|[1-9][0-9]{0,18})"
 _BEFORE_DATA: Final = re.compile(
-    rf'{{"actor":"{_TEXT}","bootid":"{_TEXT}","clock":"(?:un)?set","command":"{_TEXT}","data":(?={{)'
+    rf'{{"actor":"(?P<actor>{_TEXT})","bootid":"(?P<boot>{_TEXT})","clock":"(?P<clock>(?:un)?set)"'
+    rf',"command":"(?P<command>{_TEXT})","data":(?={{)'
 )
 _AFTER_DATA: Final = re.compile(
     r',"datacontenttype":"application/json"'
     rf',"dataschema":"urn:trousseau:event:(?P<type>{_TEXT})"'
-    rf',"id":"(?P<id>(?P<node>{_PART}):{_PART}:(?P<sequence>{_DIGITS}))","monotonic":"{_DIGITS}","prev":"(?P<prev>{_TEXT})"'
+    rf',"id":"(?P<id>(?P<node>{_PART}):(?P<stream>{_PART}):(?P<sequence>{_DIGITS}))"'
+    rf',"monotonic":"(?P<monotonic>{_DIGITS})","prev":"(?P<prev>{_TEXT})"'
     r',"sequence":"(?P=sequence)","source":"/nodes/(?P=node)","specversion":"1\.0"'
-    rf',"subject":"{_TEXT}","time":"{_TEXT}","type":"(?P=type)"}}'
+    rf',"subject":"(?P<subject>{_TEXT})","time":"(?P<time>{_TEXT})","type":"(?P=type)"}}'
 )

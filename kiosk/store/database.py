@@ -20,7 +20,22 @@ from urllib.parse import quote
 
 import psycopg
 from psycopg.pq import PipelineStatus, TransactionStatus
-from sqlalchemy import URL, ClauseElement, Connection, Dialect, Engine, Insert, Table, create_engine, event, text
+from sqlalchemy import (
+    ARRAY,
+    URL,
+    ClauseElement,
+    Connection,
+    Dialect,
+    Engine,
+    Insert,
+    Table,
+    bindparam,
+    create_engine,
+    event,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -270,12 +285,15 @@ def write_rows(connection: Connection, statement: Executable, rows: Sequence[Map
         DBAPIError: a row was not taken.
     """
     columns = tuple(rows[0]) if isinstance(statement, Insert) else None
-    text_, driver = _text(connection.dialect, statement, columns), connection.connection.cursor()
+    driver = connection.connection.cursor()
     try:
         if len(rows) == 1:
-            driver.execute(text_, rows[0])
+            driver.execute(_text(connection.dialect, statement, columns), rows[0])
+        elif connection.dialect.name == "sqlite" or columns is None:
+            driver.executemany(_text(connection.dialect, statement, columns), rows)
         else:
-            driver.executemany(text_, rows)
+            # One statement with a list for each column, instead of one for each row.
+            driver.execute(_text_of_many(connection.dialect, statement, columns), _turned(columns, rows))
     except connection.dialect.loaded_dbapi.Error as e:
         raise _told(connection, e) from e
     finally:
@@ -325,6 +343,17 @@ def _told(connection: Connection, error: Any) -> Any:  # noqa: ANN401 - each dri
 @cache
 def _text(dialect: Dialect, statement: Executable, columns: tuple[str, ...] | None) -> str:
     return str(cast(ClauseElement, statement).compile(dialect=dialect, column_keys=columns))
+
+
+@cache
+def _text_of_many(dialect: Dialect, statement: Insert, columns: tuple[str, ...]) -> str:
+    lists = [func.unnest(bindparam(name, type_=ARRAY(statement.table.c[name].type))) for name in columns]
+    # psycopg writes lists in PostgreSQL's binary form (`b`) five times as fast as in text.
+    return _text(dialect, statement.from_select(columns, select(*lists)), columns).replace(")s::", ")b::")
+
+
+def _turned(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    return {name: [row[name] for row in rows] for name in columns}
 
 
 @cache
