@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from queue import Empty, SimpleQueue
 from typing import Final
@@ -53,7 +54,35 @@ class Stop:
 
 
 Inbox = SimpleQueue[Happening | Stop]
+Entries = Sequence[tuple[Delivered, Sealed]]
 Heads = Sequence[tuple[Key, SignedHead]]
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What is dealt with together. Entries and heads are opened as they come: a head while its entries are still on the way."""
+
+    happenings: list[Happening] = field(default_factory=list)
+    others: list[tuple[Delivered, Origin]] = field(default_factory=list)
+    entries: list[tuple[Delivered, Sealed]] = field(default_factory=list)
+    heads: list[tuple[Key, SignedHead]] = field(default_factory=list)
+    #: Up to which entry each journal is to come, which has sent its head ahead.
+    awaited: dict[Key, int] = field(default_factory=dict)
+
+    def add_entry(self, one: Delivered, sealed: Sealed) -> None:
+        """An entry that was let in."""
+        self.entries.append((one, sealed))
+        if sealed.entry.sequence >= self.awaited.get(sealed.key, 0):
+            self.awaited.pop(sealed.key, None)
+
+    def add_head(self, key: Key, head: SignedHead) -> None:
+        """A head that was let in."""
+        self.heads.append((key, head))
+        self.awaited[key] = max(head.checkpoint.size, self.awaited.get(key, 0))
+
+    def of(self, kind: Kind) -> Iterator[tuple[Delivered, Origin]]:
+        """The other messages of this kind."""
+        return (heard for heard in self.others if heard[1].kind is kind)
 
 
 class Session:
@@ -120,40 +149,52 @@ class Session:
         try:
             while (batch := self._gather()) is not None:
                 # Another one that serves by now takes our name at the broker, and would be thrown out by our coming back.
-                self._rightful(any(isinstance(happening, Lost) for happening in batch))
+                self._rightful(any(isinstance(happening, Lost) for happening in batch.happenings))
                 self._deal_with(batch)
                 self._ask_again(time.monotonic())
         finally:
             self._changed(False)
             self._link.close(self._status(online=False))
 
-    def _gather(self) -> list[Happening] | None:
+    def _gather(self) -> _Batch | None:
         """What happened, up to a batch of it; None when it is time to stop."""
-        batch: list[Happening] = []
+        batch = _Batch()
         deadline = time.monotonic() + _TICK
-        while len(batch) < LARGEST_BATCH:
+        while len(batch.happenings) < LARGEST_BATCH:
             try:
                 happening = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
                 break
             if isinstance(happening, Stop):
                 return None
-            batch.append(happening)
-            # While a batch is stored the next one gathers by itself; only a head is worth waiting for.
-            deadline = time.monotonic() + LINGER if _is_head(happening) else 0.0
+            self._sort(happening, batch)
+            # While a batch is stored the next one gathers by itself; only what a head announces is worth waiting for.
+            deadline = time.monotonic() + LINGER if batch.awaited else 0.0
         return batch
 
-    def _deal_with(self, batch: Sequence[Happening]) -> None:
-        delivered = [happening for happening in batch if isinstance(happening, Delivered)]
-        heard = [(one, origin) for one in delivered if (origin := topics.origin(one.topic))]
-        asked = self._statuses(one for one in heard if one[1].kind is Kind.STATUS)
-        done = self._ledger(heard)
-        self._documents((one, origin) for one, origin in heard if origin.kind is Kind.DOCUMENT)
-        self._recalls((one, origin) for one, origin in heard if origin.kind is Kind.RECALL)
+    def _sort(self, happening: Happening, batch: _Batch) -> None:
+        batch.happenings.append(happening)
+        if not (isinstance(happening, Delivered) and (origin := topics.origin(happening.topic))):
+            return
+        if origin.kind is Kind.EVENT:
+            if sealed := self._admit(happening):
+                batch.add_entry(happening, sealed)
+        elif origin.kind is Kind.CHECKPOINT:
+            if head := self._head(happening, origin):
+                batch.add_head(*head)
+        else:
+            batch.others.append((happening, origin))
+
+    def _deal_with(self, batch: _Batch) -> None:
+        asked = self._statuses(batch.of(Kind.STATUS))
+        done = self._ledger(batch.entries, batch.heads)
+        self._documents(batch.of(Kind.DOCUMENT))
+        self._recalls(batch.of(Kind.RECALL))
         self._acknowledge(asked | done.answers)
-        for one in delivered:
-            self._link.take(one)
-        for happening in batch:
+        for happening in batch.happenings:
+            if isinstance(happening, Delivered):
+                self._link.take(happening)
+        for happening in batch.happenings:
             self._notice(happening)
         if done.named:
             self._ask(self._store.lacking(done.named), time.monotonic())
@@ -210,10 +251,8 @@ class Session:
 
     # ---- the ledger
 
-    def _ledger(self, heard: Sequence[tuple[Delivered, Origin]]) -> Stored:
+    def _ledger(self, entries: Entries, heads: Heads) -> Stored:
         """Store entries and judge heads."""
-        entries = [(one, sealed) for one, origin in heard if origin.kind is Kind.EVENT and (sealed := self._admit(one))]
-        heads = [head for one, origin in heard if origin.kind is Kind.CHECKPOINT and (head := self._head(one, origin))]
         done = Stored()
         if entries or heads:
             self._settle(entries, heads, done)
@@ -247,7 +286,7 @@ class Session:
             return None
         return key, head
 
-    def _settle(self, entries: Sequence[tuple[Delivered, Sealed]], heads: Heads, done: Stored, tries: int = 2) -> None:
+    def _settle(self, entries: Entries, heads: Heads, done: Stored, tries: int = 2) -> None:
         """Store, again from the database where memory was stale, and each by itself when one of them cannot be stored."""
         try:
             done.add(self._store.store([sealed for _, sealed in entries], heads))
@@ -372,10 +411,6 @@ def alarms_of(done: Stored) -> Iterator[tuple[str, str, str]]:
         yield node, "unsigned", f"{stream}: {head.checkpoint.size}"
     for entry in done.disputed:
         yield entry.node, "disputed", entry.stream
-
-
-def _is_head(happening: Happening) -> bool:
-    return isinstance(happening, Delivered) and happening.topic.endswith(f"/{Kind.CHECKPOINT.value}")
 
 
 def _presence(node: str, status: CabinetStatus) -> Presence:

@@ -11,7 +11,7 @@ import random
 from typing import Final
 
 #: How far ahead of the acknowledgement entries are sent.
-WINDOW: Final = 256
+WINDOW: Final = 768
 #: Seconds without progress until everything unacknowledged is sent again; doubles each time.
 FIRST_PATIENCE: Final = 1.0
 LAST_PATIENCE: Final = 10.0
