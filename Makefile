@@ -14,9 +14,9 @@ UV     ?= $(shell command -v uv || echo var/lock/bin/uv)
 UPGRADE ?=
 COMPILE := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-emit-find-links --custom-compile-command "make lock" $(UPGRADE)
-# -n 2: two workers, as many as the smallest machine has cores; whoever is done takes over from the other.
+# Three workers for two cores: most of what tests do is wait. Whoever is done takes over from the others.
 PYTEST := $(BIN)/python -m pytest
-TESTS  ?= -n 2 --dist worksteal
+TESTS  ?= -n 3 --dist worksteal
 
 .DEFAULT_GOAL := demo
 .PHONY: help demo setup setup-test test lint bench soak lock messages clean

@@ -218,8 +218,11 @@ def local_time(text: Timestamp, pattern: str = "d MMM yyyy HH:mm") -> str:
 
 
 def clock_time(text: Timestamp) -> str:
-    """The same without the year, for what is recent."""
-    return local_time(text, "d MMM HH:mm:ss")
+    """The same without the year, for what is recent; as it is written when it is no moment, which an entry from afar may say."""
+    try:
+        return local_time(text, "d MMM HH:mm:ss")
+    except ValueError:
+        return text
 
 
 def say_error(code: str, values: Mapping[str, object] | None = None) -> str:

@@ -33,7 +33,7 @@ from kiosk.mqtt.topics import Kind, Origin
 from kiosk.services.timestamps import timestamp
 from kiosk.store.central import CentralStore
 from kiosk.store.database import Database
-from kiosk.store.stream import Answer, Key, Sealed, SignedHead, Stored
+from kiosk.store.stream import Answer, Key, Sealed, SignedHead, StaleMemory, Stored
 from kiosk.store.supervision import Presence, Supervision
 
 log = logging.getLogger(__name__)
@@ -290,9 +290,11 @@ class Session:
         """Store, again from the database where memory was stale, and each by itself when one of them cannot be stored."""
         try:
             done.add(self._store.store([sealed for _, sealed in entries], heads))
-        except Exception:
+        except Exception as e:
             self._store.answers()  # raises when the database is away, and then nobody is to blame
             if tries > 1:
+                if not isinstance(e, StaleMemory):
+                    log.warning("a batch that could not be stored, once more", exc_info=True)
                 self._settle(entries, heads, done, tries - 1)
             elif len(entries) > 1:
                 middle = len(entries) // 2

@@ -28,7 +28,7 @@ from kiosk.ledger.note import VerifierKey
 from kiosk.services.codec import event_from
 from kiosk.services.timestamps import timestamp
 from kiosk.store.database import Database, insert_new, together
-from kiosk.store.enrolment import close, current_keys
+from kiosk.store.enrolment import close, current_keys, is_open
 from kiosk.store.register import Fold, Lines
 from kiosk.store.stream import Answer, Key, Sealed, SignedHead, StaleMemory, Stored, Stream, Witness, write_answer
 from kiosk.store.tables import documents, entries, streams, wanted
@@ -56,18 +56,18 @@ class CentralStore:
         self._lines = Lines()
 
     def answers(self) -> Mapping[Key, Answer]:
-        """What to tell every cabinet.
+        """What to tell every cabinet of the journals that are let in.
 
         Raises:
             StorageFailed: the database does not answer.
         """
         with self._database.read() as connection:
-            rows = connection.execute(select(streams))
+            rows = connection.execute(select(streams).where(is_open))
             return {(row.node, row.stream): Answer(row.size, row.cosigned, row.refusal) for row in rows}
 
     def answer(self, node: str, stream: str) -> Answer | None:
-        """What to tell one cabinet; None when its journal was not enrolled."""
-        query = select(streams).where(streams.c.node == node, streams.c.stream == stream)
+        """What to tell one cabinet; None when its journal is not let in."""
+        query = select(streams).where(streams.c.node == node, streams.c.stream == stream, is_open)
         with self._database.read() as connection:
             row = connection.execute(query).first()
         return None if row is None else Answer(row.size, row.cosigned, row.refusal)

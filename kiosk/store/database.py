@@ -65,7 +65,10 @@ _NO_GAPS = (
 
 #: Any number, the same for every headquarters: PostgreSQL's advisory locks are numbers, and each database has its own.
 _TRY_LOCK = text(f"SELECT pg_try_advisory_lock({APPLICATION_ID})")
+_LOCK_TABLES = text(f"SELECT pg_advisory_xact_lock({APPLICATION_ID}, 0)")
 _ALIVE = text("SELECT 1")
+#: From so many rows on PostgreSQL gets one statement with a list for each column, instead of one for each row.
+_MANY: Final = 8
 #: Whoever serves makes sure so often that it still may, seconds.
 LOOK_AGAIN: Final = 1.0
 #: A holder whose machine has died says nothing; the server finds out within some ten seconds and gives its lock to a standby.
@@ -105,6 +108,9 @@ class Database:
         self.engine = _engine(_file(where, read_only=read_only) if isinstance(where, Path) else make_url(where))
         try:
             with self.write() as connection:
+                if not self.is_sqlite:
+                    # Two that find it empty would both make the tables.
+                    connection.execute(_LOCK_TABLES)
                 self._claim(connection)
                 metadata.create_all(connection, tables=tables)
                 if self.is_sqlite:
@@ -289,10 +295,9 @@ def write_rows(connection: Connection, statement: Executable, rows: Sequence[Map
     try:
         if len(rows) == 1:
             driver.execute(_text(connection.dialect, statement, columns), rows[0])
-        elif connection.dialect.name == "sqlite" or columns is None:
+        elif len(rows) < _MANY or connection.dialect.name == "sqlite" or columns is None:
             driver.executemany(_text(connection.dialect, statement, columns), rows)
         else:
-            # One statement with a list for each column, instead of one for each row.
             driver.execute(_text_of_many(connection.dialect, statement, columns), _turned(columns, rows))
     except connection.dialect.loaded_dbapi.Error as e:
         raise _told(connection, e) from e

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, exists, select, update
 
 from kiosk.domain.errors import NotLetIn
 from kiosk.domain.identifiers import Timestamp
@@ -19,6 +20,13 @@ from kiosk.ledger.note import VerifierKey
 from kiosk.store.database import Database, insert_new
 from kiosk.store.stream import Key, new_stream
 from kiosk.store.tables import logs, streams
+
+#: Of a row of `streams`: whether its journal is let in now.
+is_open: Final = (
+    exists()
+    .where(logs.c.node == streams.c.node, logs.c.stream == streams.c.stream, logs.c.retired.is_(None))
+    .correlate(streams)
+)
 
 
 @dataclass(frozen=True, slots=True)

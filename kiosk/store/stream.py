@@ -329,16 +329,19 @@ class Stream:
     def _judge(self, connection: Connection, roots: Mapping[int, bytes], witness: Witness, done: Stored) -> None:
         """Cosign the largest head that these entries bear out; refuse each that they do not."""
         ripe = [head for head in self._waiting.values() if head.checkpoint.size <= self._size]
+        true = []
         for head in sorted(ripe, key=lambda one: one.checkpoint.size):
             del self._waiting[head.checkpoint]
             ours = Checkpoint(
                 head.checkpoint.origin, head.checkpoint.size, self._root(connection, roots, head.checkpoint.size)
             )
-            if ours != head.checkpoint:
+            if ours == head.checkpoint:
+                true.append(head)
+            else:
                 self._refuse(head, ours, witness)
                 done.refused.append(head)
-            elif self._cosigned is None or head.checkpoint.size > size_of(self._cosigned):
-                self._cosigned = witness.cosign(head.note)
+        if true and (self._cosigned is None or true[-1].checkpoint.size > size_of(self._cosigned)):
+            self._cosigned = witness.cosign(true[-1].note)
         for stale in list(self._waiting)[:-WAITING]:
             del self._waiting[stale]
 

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Table, delete, exists, func, select, update
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, update
 
 from kiosk.domain.errors import NoSuchAlarm, NotQuarantined
 from kiosk.domain.identifiers import Timestamp
 from kiosk.store.database import Database, insert_new, upsert
-from kiosk.store.tables import alarms, logs, presences, quarantine, streams, wanted
+from kiosk.store.enrolment import is_open
+from kiosk.store.tables import alarms, presences, quarantine, streams, wanted
 
 #: Of one node; beyond it only the alarm counts.
 MOST_QUARANTINED: Final = 1_000
@@ -94,12 +95,7 @@ class Exhibit(Quarantined):
 
 
 _LISTED: Final = [quarantine.c[name] for name in Quarantined.__dataclass_fields__]
-_JOURNALS: Final = select(
-    streams,
-    exists()
-    .where(logs.c.node == streams.c.node, logs.c.stream == streams.c.stream, logs.c.retired.is_(None))
-    .label("open"),
-).order_by(streams.c.node, streams.c.grown)
+_JOURNALS: Final = select(streams, is_open.label("open")).order_by(streams.c.node, streams.c.grown)
 
 
 class Supervision:

@@ -110,6 +110,7 @@ def test_nothing_more_of_a_closed_journal_comes_in_and_what_is_there_can_still_b
     with pytest.raises(UnknownLog):
         enrolled.open_head(NODE, a_head(chain)[1].note)
     assert list(CentralReceipts(central).export(NAME).entries) == [one.body for one in chain]
+    assert (store.answers(), store.answer(NODE, STREAM)) == ({}, None), "or a card would send it for ever"
 
 
 @pytest.mark.parametrize("name", [NODE, origin(NODE, OTHER), NAME, "", "trousseau/hq"])

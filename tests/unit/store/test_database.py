@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -52,6 +53,13 @@ def test_a_postgresql_server_that_falls_silent_is_given_up_within_some_ten_secon
                 assert {option: wire.getsockopt(socket.IPPROTO_TCP, option) for option in wanted} == wanted
     finally:
         database.close()
+
+
+def test_several_headquarters_that_find_an_empty_database_make_its_tables_once(postgres_url: str) -> None:
+    with ThreadPoolExecutor(8) as several:
+        opened = [several.submit(Database, postgres_url, HEADQUARTERS, gapless=False) for _ in range(8)]
+    for one in opened:
+        one.result().close()
 
 
 def test_a_file_of_ours_says_so_in_its_header(house: House) -> None:

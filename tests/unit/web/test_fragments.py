@@ -11,6 +11,7 @@ from kiosk.services.front import BasketLine, Notice, Screen, Sight, Step, Tone
 from kiosk.services.ports import Trouble
 from web.fragments import payload
 from web.qr import symbol
+from web.texts import clock_time
 
 LINE = BasketLine(
     ItemId("T-004"), Act.TAKE, "Chaufferie", "Clinique Saint-Roch", "Pavillon Est", HookId("04"), on_hook=False
@@ -162,3 +163,9 @@ def test_the_receipt_is_on_the_last_picture_only(app: Flask) -> None:
     assert symbol(code).path in shown(app, done)
     assert "Votre reçu" in shown(app, done)
     assert "Votre reçu" not in shown(app, replace(done, step=Step.OPEN))
+
+
+def test_a_moment_that_is_none_is_shown_as_it_is_written(app: Flask) -> None:
+    with app.test_request_context("/?lang=fr"):
+        assert clock_time(Timestamp("2026-11-24T06:00:00.000Z")) == "24 nov. 07:00:00"
+        assert clock_time(Timestamp("soon")) == "soon"
