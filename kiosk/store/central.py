@@ -27,11 +27,12 @@ from kiosk.ledger.entry import Entry, unseal
 from kiosk.ledger.note import VerifierKey
 from kiosk.services.codec import event_from
 from kiosk.services.timestamps import timestamp
-from kiosk.store.database import Database, insert_new, together
+from kiosk.store.database import Database
 from kiosk.store.enrolment import close, current_keys, is_open
 from kiosk.store.register import Fold, Lines
 from kiosk.store.stream import Answer, Key, Sealed, SignedHead, StaleMemory, Stored, Stream, Witness, write_answer
 from kiosk.store.tables import documents, entries, streams, wanted
+from kiosk.store.writing import insert_new, together
 
 #: Salt bytes in front of a document's content.
 SALT: Final = 32

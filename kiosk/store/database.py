@@ -10,36 +10,16 @@ import fcntl
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from threading import Lock
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import quote
 
-import psycopg
-from psycopg.pq import PipelineStatus, TransactionStatus
-from sqlalchemy import (
-    ARRAY,
-    URL,
-    ClauseElement,
-    Connection,
-    Dialect,
-    Engine,
-    Insert,
-    Table,
-    bindparam,
-    create_engine,
-    event,
-    func,
-    select,
-    text,
-)
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import URL, Connection, Engine, Table, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DBAPIError, IntegrityError
-from sqlalchemy.sql import Executable
 
 from kiosk.domain.errors import ForeignDatabase, NotRightful, StorageBusy, StorageFailed, WriterBusy
 from kiosk.store.tables import APPLICATION_ID, USER_VERSION, metadata
@@ -67,8 +47,6 @@ _NO_GAPS = (
 _TRY_LOCK = text(f"SELECT pg_try_advisory_lock({APPLICATION_ID})")
 _LOCK_TABLES = text(f"SELECT pg_advisory_xact_lock({APPLICATION_ID}, 0)")
 _ALIVE = text("SELECT 1")
-#: From so many rows on PostgreSQL gets one statement with a list for each column, instead of one for each row.
-_MANY: Final = 8
 #: Whoever serves makes sure so often that it still may, seconds.
 LOOK_AGAIN: Final = 1.0
 #: A holder whose machine has died says nothing; the server finds out within some ten seconds and gives its lock to a standby.
@@ -260,123 +238,6 @@ def _storage_errors() -> Iterator[None]:
     except DBAPIError as e:
         reason = getattr(e.orig, "sqlite_errorname", type(e.orig).__name__)
         raise (StorageBusy if reason.startswith(_BUSY) else StorageFailed)(reason=reason) from e
-
-
-@contextmanager
-def together(connection: Connection) -> Iterator[None]:
-    """Send what the block writes, and its commit, together: PostgreSQL answers all of it in one round trip. Nothing can be read.
-
-    Raises:
-        DBAPIError: one of them failed.
-    """
-    driver = connection.connection.driver_connection
-    if not isinstance(driver, psycopg.Connection):
-        yield
-        return
-    try:
-        with driver.pipeline():
-            yield
-    except psycopg.Error as e:
-        raise _told(connection, e) from e
-    finally:
-        _recover(connection, driver)
-
-
-def write_rows(connection: Connection, statement: Executable, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Run an INSERT or UPDATE for each row, its parameters by name, of the types that the driver takes.
-
-    SQLAlchemy makes the text, once; the driver gets it as it is. Going through SQLAlchemy each time costs more than the database.
-
-    Raises:
-        DBAPIError: a row was not taken.
-    """
-    columns = tuple(rows[0]) if isinstance(statement, Insert) else None
-    driver = connection.connection.cursor()
-    try:
-        if len(rows) == 1:
-            driver.execute(_text(connection.dialect, statement, columns), rows[0])
-        elif len(rows) < _MANY or connection.dialect.name == "sqlite" or columns is None:
-            driver.executemany(_text(connection.dialect, statement, columns), rows)
-        else:
-            driver.execute(_text_of_many(connection.dialect, statement, columns), _turned(columns, rows))
-    except connection.dialect.loaded_dbapi.Error as e:
-        raise _told(connection, e) from e
-    finally:
-        driver.close()
-
-
-def upsert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, or replace the row of the same primary key."""
-    write_rows(connection, _upsert(connection.dialect.name, table), rows)
-
-
-def insert_new(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, passing over those whose primary key is there already."""
-    write_rows(connection, _insert_new(connection.dialect.name, table), rows)
-
-
-def _recover(connection: Connection, driver: psycopg.Connection[Any]) -> None:
-    """Give nothing back to the pool that the next transaction could not use."""
-    if driver.broken or driver.info.pipeline_status is not PipelineStatus.OFF:
-        # The server ended in the middle. What it said of that came before the end itself, and SQLAlchemy took it for a mere error.
-        connection.invalidate()
-    elif driver.info.transaction_status is TransactionStatus.INERROR:
-        # SQLAlchemy takes a transaction for ended whose commit was sent, and would hand the connection on as it is.
-        driver.rollback()
-
-
-def _told(connection: Connection, error: Any) -> Any:  # noqa: ANN401 - each driver has its own root
-    """A driver's error as SQLAlchemy would have told it, had it been asked."""
-    dialect = connection.dialect
-    lost = dialect.is_disconnect(error, connection.connection.driver_connection, None)
-    if lost:
-        connection.invalidate(error)
-    return DBAPIError.instance(
-        None,
-        None,
-        error,
-        dialect.loaded_dbapi.Error,
-        hide_parameters=True,
-        connection_invalidated=lost,
-        dialect=dialect,
-    )
-
-
-# Made once for each table: making a statement anew costs more than SQLite takes to run it.
-
-
-@cache
-def _text(dialect: Dialect, statement: Executable, columns: tuple[str, ...] | None) -> str:
-    return str(cast(ClauseElement, statement).compile(dialect=dialect, column_keys=columns))
-
-
-@cache
-def _text_of_many(dialect: Dialect, statement: Insert, columns: tuple[str, ...]) -> str:
-    lists = [func.unnest(bindparam(name, type_=ARRAY(statement.table.c[name].type))) for name in columns]
-    # psycopg writes lists in PostgreSQL's binary form (`b`) five times as fast as in text.
-    return _text(dialect, statement.from_select(columns, select(*lists)), columns).replace(")s::", ")b::")
-
-
-def _turned(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    return {name: [row[name] for row in rows] for name in columns}
-
-
-@cache
-def _upsert(dialect: str, table: Table) -> Executable:
-    insert = _insert(dialect, table)
-    keys = [column.name for column in table.primary_key]
-    rest = {column.name: insert.excluded[column.name] for column in table.columns if column.name not in keys}
-    return insert.on_conflict_do_update(index_elements=keys, set_=rest)
-
-
-@cache
-def _insert_new(dialect: str, table: Table) -> Executable:
-    keys = [column.name for column in table.primary_key]
-    return _insert(dialect, table).on_conflict_do_nothing(index_elements=keys)
-
-
-def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
 
 
 @contextmanager

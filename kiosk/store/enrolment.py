@@ -17,9 +17,10 @@ from kiosk.domain.identifiers import Timestamp
 from kiosk.ledger.checkpoint import node_and_stream
 from kiosk.ledger.errors import WrongOrigin
 from kiosk.ledger.note import VerifierKey
-from kiosk.store.database import Database, insert_new
+from kiosk.store.database import Database
 from kiosk.store.stream import Key, new_stream
 from kiosk.store.tables import logs, streams
+from kiosk.store.writing import insert_new
 
 #: Of a row of `streams`: whether its journal is let in now.
 is_open: Final = (

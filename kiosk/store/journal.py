@@ -28,10 +28,11 @@ from kiosk.ledger.merkle import STRIDE, Frontier, frontier_at, inclusion_proof
 from kiosk.services.codec import event_data, event_from, happening
 from kiosk.services.ports import Clock, Reading, Recorded
 from kiosk.services.timestamps import timestamp
-from kiosk.store.database import Database, write_rows
+from kiosk.store.database import Database
 from kiosk.store.register import Fold
 from kiosk.store.tables import LINES, documents, entries, meta
 from kiosk.store.tree import StoredTree, grow, keep_subtrees
+from kiosk.store.writing import write_rows
 
 #: Before the day this was written no clock can be right.
 EARLIEST = timestamp(datetime(2026, 1, 1, tzinfo=UTC))

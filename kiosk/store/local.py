@@ -11,8 +11,9 @@ from kiosk.domain.custody import Act
 from kiosk.domain.identifiers import HookId, ItemId, PersonId, TagId, Timestamp, VisitId
 from kiosk.domain.people import Language, Tier
 from kiosk.services.ports import Opening, PinState
-from kiosk.store.database import Database, upsert
+from kiosk.store.database import Database
 from kiosk.store.tables import access_log, meta, pins, preferences, visits
+from kiosk.store.writing import upsert
 
 
 class LocalStore:

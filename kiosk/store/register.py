@@ -17,8 +17,9 @@ from kiosk.domain.people import Badge, Client, Person, Site
 from kiosk.services.codec import read_profile
 from kiosk.services.ports import Directory, InventoryFilter, InventoryLine, InventoryPage, Named
 from kiosk.services.sheets import plain
-from kiosk.store.database import Database, upsert
+from kiosk.store.database import Database
 from kiosk.store.tables import LINES, documents, line_of, row_of
+from kiosk.store.writing import upsert
 
 _Line = TypeVar("_Line", Client, Site, Person, Badge, AccessMeans)
 

@@ -26,11 +26,12 @@ from kiosk.ledger.errors import BadEntry
 from kiosk.ledger.merkle import Frontier
 from kiosk.services.codec import documents_of, event_from
 from kiosk.store.central import SALT, digest_of
-from kiosk.store.database import Database, insert_new, rollback_file
+from kiosk.store.database import Database, rollback_file
 from kiosk.store.journal import LINEAGE
 from kiosk.store.stream import entry_row
 from kiosk.store.tables import CABINET, access_log, documents, entries, meta, pins, preferences
 from kiosk.store.tree import grow, keep_subtrees
+from kiosk.store.writing import insert_new
 
 log = logging.getLogger(__name__)
 

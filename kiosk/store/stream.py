@@ -26,11 +26,11 @@ from kiosk.ledger.entry import NO_ENTRY, Entry, digest
 from kiosk.ledger.merkle import Subtree, frontier_at, leaf_hash, root_at
 from kiosk.services.codec import documents_of
 from kiosk.services.receipts import size_of
-from kiosk.store.database import write_rows
 from kiosk.store.journal import fold_entry
 from kiosk.store.register import Fold
 from kiosk.store.tables import entries, streams
 from kiosk.store.tree import StoredTree, keep_subtrees
+from kiosk.store.writing import write_rows
 
 #: Entries that no head covers yet wait in memory, this far ahead at most; what is let go comes again.
 AHEAD: Final = 1_000

@@ -14,9 +14,10 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select, u
 
 from kiosk.domain.errors import NoSuchAlarm, NotQuarantined
 from kiosk.domain.identifiers import Timestamp
-from kiosk.store.database import Database, insert_new, upsert
+from kiosk.store.database import Database
 from kiosk.store.enrolment import is_open
 from kiosk.store.tables import alarms, presences, quarantine, streams, wanted
+from kiosk.store.writing import insert_new, upsert
 
 #: Of one node; beyond it only the alarm counts.
 MOST_QUARANTINED: Final = 1_000

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, bindparam, insert, select
 
 from kiosk.domain.errors import StorageFailed
 from kiosk.ledger.merkle import STRIDE, Frontier, Subtree, leaf_hash, node_hash
-from kiosk.store.database import write_rows
 from kiosk.store.tables import entries, subtrees
+from kiosk.store.writing import write_rows
 
 #: The children that a stored subtree has among the stored ones below it, and so what is read at once.
 _BLOCK: Final = 1 << STRIDE

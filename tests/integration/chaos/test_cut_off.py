@@ -14,8 +14,9 @@ import pytest
 from sqlalchemy import make_url, select, text
 
 from kiosk.domain.errors import StorageFailed
-from kiosk.store.database import Database, insert_new, together
+from kiosk.store.database import Database
 from kiosk.store.tables import HEADQUARTERS, documents
+from kiosk.store.writing import insert_new, together
 from tests.services import LOOPBACK
 
 #: How long after the server's last words its end is noticed, seconds.

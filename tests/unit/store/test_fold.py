@@ -16,9 +16,10 @@ from kiosk.domain.people import Tier
 from kiosk.services.commands import new_command
 from kiosk.store import journal as journal_module
 from kiosk.store import register as register_module
-from kiosk.store.database import Database, upsert
+from kiosk.store.database import Database
 from kiosk.store.register import Fold, LineName, Lines
 from kiosk.store.tables import LINES
+from kiosk.store.writing import upsert
 from tests.building import NODE, House, no_progress
 
 KEY = ItemId("K-1")
