@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 #: Two letters: no cabinet can be called so, and take over this session.
 CLIENT_ID: Final = "hq"
 LARGEST_BATCH: Final = 500
+#: Bytes of a batch; read, they take 25 times as much.
+LARGEST_BYTES: Final = 4 * 1024 * 1024
 #: How long a head waits for the entries that follow it, seconds.
 LINGER: Final = 0.005
 _TICK: Final = 1.0
@@ -63,6 +65,7 @@ class _Batch:
     """What is dealt with together. Entries and heads are opened as they come: a head while its entries are still on the way."""
 
     happenings: list[Happening] = field(default_factory=list)
+    bytes: int = 0
     others: list[tuple[Delivered, Origin]] = field(default_factory=list)
     entries: list[tuple[Delivered, Sealed]] = field(default_factory=list)
     heads: list[tuple[Key, SignedHead]] = field(default_factory=list)
@@ -158,9 +161,9 @@ class Session:
 
     def _gather(self) -> _Batch | None:
         """What happened, up to a batch of it; None when it is time to stop."""
-        batch = _Batch()
+        batch, lingers = _Batch(), 0.0
         deadline = time.monotonic() + _TICK
-        while len(batch.happenings) < LARGEST_BATCH:
+        while len(batch.happenings) < LARGEST_BATCH and batch.bytes < LARGEST_BYTES:
             try:
                 happening = self._inbox.get(timeout=max(0.0, deadline - time.monotonic()))
             except Empty:
@@ -168,14 +171,16 @@ class Session:
             if isinstance(happening, Stop):
                 return None
             self._sort(happening, batch)
-            # While a batch is stored the next one gathers by itself; only what a head announces is worth waiting for.
-            deadline = time.monotonic() + LINGER if batch.awaited else 0.0
+            # While a batch is stored the next one gathers by itself; only what a head announces is worth waiting for, once.
+            lingers = lingers or (time.monotonic() + LINGER if batch.awaited else 0.0)
+            deadline = lingers if batch.awaited else 0.0
         return batch
 
     def _sort(self, happening: Happening, batch: _Batch) -> None:
         batch.happenings.append(happening)
         if not (isinstance(happening, Delivered) and (origin := topics.origin(happening.topic))):
             return
+        batch.bytes += len(happening.payload)
         if origin.kind is Kind.EVENT:
             if sealed := self._admit(happening):
                 batch.add_entry(happening, sealed)
@@ -287,7 +292,9 @@ class Session:
         return key, head
 
     def _settle(self, entries: Entries, heads: Heads, done: Stored, tries: int = 2) -> None:
-        """Store, again from the database where memory was stale, and each by itself when one of them cannot be stored."""
+        """Store, again from the database where memory was stale; then each journal by itself, so that one that cannot be stored
+        holds no other up, and of that one each entry."""
+        journals = {sealed.key for _, sealed in entries} | {key for key, _ in heads}
         try:
             done.add(self._store.store([sealed for _, sealed in entries], heads))
         except Exception as e:
@@ -296,17 +303,29 @@ class Session:
                 if not isinstance(e, StaleMemory):
                     log.warning("a batch that could not be stored, once more", exc_info=True)
                 self._settle(entries, heads, done, tries - 1)
+            elif len(journals) > 1:
+                for journal in sorted(journals):
+                    its_own = [one for one in entries if one[1].key == journal]
+                    self._settle(its_own, [head for head in heads if head[0] == journal], done)
             elif len(entries) > 1:
+                self._stuck(journals)
                 middle = len(entries) // 2
                 self._settle(entries[:middle], (), done)
                 self._settle(entries[middle:], heads, done)
             elif entries:
+                self._stuck(journals)
                 log.exception("an entry that the database does not take")
                 self._reject(entries[0][0].topic, entries[0][0].payload, "the database does not take it")
                 if heads:
                     self._settle((), heads, done)
             else:
+                self._stuck(journals)
                 log.exception("heads that cannot be judged; they come again")
+
+    def _stuck(self, journals: Iterable[Key]) -> None:
+        for key in journals:
+            self._store.forget(key)
+            self._alarm(key[0], "stuck", key[1])
 
     def _report(self, done: Stored) -> None:
         self._counts["advanced"] += done.advanced
@@ -316,6 +335,10 @@ class Session:
             self._reject(topics.event(entry.node, entry.type), misfit.sealed.body, misfit.reason)
         for node, kind, detail in alarms_of(done):
             self._alarm(node, kind, detail)
+        for entry in done.disputed:
+            # Raised with the entry itself.
+            self._counts["disputed"] += 1
+            log.error("ALARM: disputed of %s: %s", entry.node, entry.stream)
 
     def _acknowledge(self, answers: Mapping[Key, Answer]) -> None:
         for (node, stream), answer in answers.items():
@@ -411,8 +434,6 @@ def alarms_of(done: Stored) -> Iterator[tuple[str, str, str]]:
     for head in done.unsigned:
         node, stream = node_and_stream(head.checkpoint.origin)
         yield node, "unsigned", f"{stream}: {head.checkpoint.size}"
-    for entry in done.disputed:
-        yield entry.node, "disputed", entry.stream
 
 
 def _presence(node: str, status: CabinetStatus) -> Presence:

@@ -4,6 +4,7 @@ Invariants:
     * `seal` is the only function in the house that makes an entry's bytes; they are hashed, stored, published and verified as made.
     * The bytes are a CloudEvents 1.0 event in structured JSON, canonical by RFC 8785: only strings, integers below 2^53,
       booleans, null, lists and objects with ASCII keys occur, for which sorted, compact, unescaped JSON *is* the canonical form.
+    * `data` is at most 16 levels deep, so that every program can read what one can, however deep it has called itself.
     * `prev` is the SHA-256 of the previous entry's bytes; the first entry's is 64 zeros.
 """
 
@@ -24,6 +25,8 @@ _TEXTS: Final = ("id", "type", "subject", "time", "prev", "monotonic", "bootid",
 _EXACT: Final = 2**53
 #: An entry is some 700 bytes; nothing in the schemas could make one this large.
 LARGEST_ENTRY: Final = 64 * 1024
+#: Levels of lists and objects in `data`, itself among them.
+DEEPEST: Final = 16
 MEDIA_TYPE: Final = "application/cloudevents+json"
 
 
@@ -141,6 +144,7 @@ def _unsealed(body: bytes) -> Entry:
             command=raw["command"],
             data=raw["data"],
         )
+        _require_shallow(body, entry.data)
         canonical = seal(entry)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise BadEntry(reason=type(e).__name__) from e
@@ -183,6 +187,7 @@ def _parts(body: bytes) -> tuple[re.Match[str], dict[str, Any], re.Match[str]] |
             data, end = _STRICT.raw_decode(text, before.end())
             after = _AFTER_DATA.fullmatch(text, end)
             if after and _CANONICAL.encode(data) == text[before.end() : end]:
+                _require_shallow(body, data)
                 return before, data, after
     except (ValueError, RecursionError) as e:
         raise BadEntry(reason=type(e).__name__) from e
@@ -196,6 +201,19 @@ def _ascii_keys(found: dict[str, Any]) -> dict[str, Any]:
     if not all(key.isascii() for key in found):
         raise ValueError("a key beyond ASCII")
     return found
+
+
+def _require_shallow(body: bytes, data: dict[str, Any]) -> None:
+    # No level without its bracket, and brackets are counted in no time.
+    if body.count(b"{") + body.count(b"[") > DEEPEST and not _is_shallow(data, DEEPEST):
+        raise ValueError("nested too deep")
+
+
+def _is_shallow(value: Any, levels: int) -> bool:  # noqa: ANN401 - whatever JSON can say
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
 
 
 def _exact(digits: str) -> int:

@@ -3,7 +3,8 @@
 Invariants:
     * Only journals whose public key was enrolled are taken in; entries, heads and size change in one transaction (`store.stream`).
     * Everything here may be done again: the same batch twice leaves the same database.
-    * What is in memory may be thrown away at any moment, and is after every failure.
+    * What is in memory may be thrown away at any moment. After a failure what it believes of the database is read anew; what
+      waits for its place is kept, or one journal that fails would hold the others up.
 
 Statements are made once and take parameters: making them anew costs more than PostgreSQL takes to run them.
 """
@@ -18,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Table, bindparam, delete, func, select
 from sqlalchemy.exc import IntegrityError, NoResultFound
 
 from kiosk.domain.events import StreamOpened
@@ -31,12 +32,18 @@ from kiosk.store.database import Database
 from kiosk.store.enrolment import close, current_keys, is_open
 from kiosk.store.register import Fold, Lines
 from kiosk.store.stream import Answer, Key, Sealed, SignedHead, StaleMemory, Stored, Stream, Witness, write_answer
+from kiosk.store.supervision import count_alarm
 from kiosk.store.tables import documents, entries, streams, wanted
 from kiosk.store.writing import insert_new, together
 
 #: Salt bytes in front of a document's content.
 SALT: Final = 32
 
+
+#: Journals that follow one, which their first entry has for its subject.
+_FOLLOWERS: Final = select(entries.c.stream).where(
+    entries.c.node == bindparam("of_node"), entries.c.sequence == 1, entries.c.subject == bindparam("former")
+)
 
 Work = tuple[list[Sealed], list[SignedHead]]
 """What has come for one stream."""
@@ -84,7 +91,8 @@ class CentralStore:
         Raises:
             StorageFailed: the database does not answer.
         """
-        self._forget()
+        self._streams.clear()
+        self._lines.forget()
         with self._database.write() as connection:
             for row in connection.execute(select(streams)).all():
                 answer = Answer(row.size, row.cosigned, row.refusal)
@@ -108,12 +116,18 @@ class CentralStore:
             with self._database.deciding() as connection:
                 self._take_in(connection, work, done)
         except IntegrityError as e:
-            self._forget()
+            self._take_back(work)
             raise StaleMemory from e
         except BaseException:
-            self._forget()
+            self._take_back(work)
             raise
+        for key in work:
+            self._streams[key].keep()
         return done
+
+    def forget(self, key: Key) -> None:
+        """Let go of what waits in memory of a journal, which may be what cannot be stored; it comes again."""
+        self._streams.pop(key, None)
 
     def lacking(self, named: Mapping[Digest, Entry]) -> list[tuple[str, Digest]]:
         """Which of the documents that a batch named are not here; the others are not wanted after all."""
@@ -161,27 +175,41 @@ class CentralStore:
         opened = _opened(first)
         if opened is None:
             return
-        former = (first.node, opened.previous)
-        try:
-            stream = touched.get(former) or Stream(connection, former)
-            is_whole = stream.ends_at(int(opened.size), bytes.fromhex(opened.root))
-        except (NoResultFound, ValueError):
-            is_whole = False
-        if is_whole:
-            close(connection, former, timestamp(datetime.fromtimestamp(self._clock(), UTC)))
+        former, now = (first.node, opened.previous), timestamp(datetime.fromtimestamp(self._clock(), UTC))
+        if former not in done.closed and self._takes_over(connection, first, opened, touched.get(former)):
+            close(connection, former, now)
             done.closed.append(former)
+            # It is told once more of the batch otherwise, and last.
+            done.answers.pop(former, None)
         else:
+            # With the entry itself: it begins once only, and whoever has to look must not be left untold by a crash.
+            count_alarm(connection, first.node, "disputed", first.stream, now)
             done.disputed.append(first)
 
-    def _forget(self) -> None:
-        """What memory believes was not committed."""
-        self._streams.clear()
+    def _takes_over(self, connection: Connection, first: Entry, opened: StreamOpened, former: Stream | None) -> bool:
+        """Whether this is the first journal to follow that one, and takes over all that is here of it."""
+        if connection.execute(_FOLLOWERS, {"of_node": first.node, "former": opened.previous}).first():
+            return False
+        try:
+            if former is None:
+                former = Stream((first.node, opened.previous))
+                former.begin(connection)
+            return former.ends_at(int(opened.size), bytes.fromhex(opened.root))
+        except (NoResultFound, ValueError):
+            return False
+
+    def _take_back(self, keys: Iterable[Key]) -> None:
+        """What memory believes of these may not have been committed."""
+        for key in keys:
+            if key in self._streams:
+                self._streams[key].take_back()
         self._lines.forget()
 
     def _stream(self, connection: Connection, key: Key) -> Stream:
-        if key not in self._streams:
-            self._streams[key] = Stream(connection, key)
-        return self._streams[key]
+        stream = self._streams.get(key) or Stream(key)
+        stream.begin(connection)
+        self._streams[key] = stream
+        return stream
 
 
 def newest(database: Database, limit: int) -> list[Entry]:

@@ -36,6 +36,8 @@ from kiosk.store.writing import write_rows
 AHEAD: Final = 1_000
 #: As many with one number, for somebody may speak in a cabinet's name without being able to sign; the oldest is let go.
 CANDIDATES: Final = 4
+#: And as many bytes of all of them; the furthest is let go. A window of entries is half of it, and read they take 25 times as much.
+LARGEST_AHEAD: Final = 1024 * 1024
 #: Heads that wait for the entries they cover; the oldest is let go.
 WAITING: Final = 16
 _DIGEST: Final = re.compile("[0-9a-f]{64}")
@@ -165,21 +167,49 @@ class Witness(Protocol):
 
 
 class Stream:
-    """One stream's row, in memory. After a failed transaction throw it away.
+    """One stream's row, in memory, and what waits for its place.
 
-    A batch goes through three calls in one transaction: `settle` reads and decides; `append` and `confirm` write without looking at
-    what comes of it, so that all the writes and the commit travel together.
+    A batch goes through four calls in one transaction: `begin` and `settle` read and decide; `append` and `confirm` write without
+    looking at what comes of it, so that all the writes and the commit travel together. Then `keep` or `take_back`.
     """
 
-    def __init__(self, connection: Connection, key: Key) -> None:
-        row = connection.execute(_KNOWN, _names(key)).mappings().one()
+    def __init__(self, key: Key) -> None:
         self._key = key
+        self._is_known = False
+        #: By number, then by digest: which of them is the cabinet's own is for its signature to say.
+        self._ahead: defaultdict[int, dict[str, Sealed]] = defaultdict(dict)
+        self._waiting: dict[Checkpoint, SignedHead] = {}
+        self._before: tuple[defaultdict[int, dict[str, Sealed]], dict[Checkpoint, SignedHead]] | None = None
+        #: The root that entries lead to, by the digest of the last, where no head had it: it is not computed again for the next.
+        self._elsewhere: dict[str, bytes] = {}
+
+    def begin(self, connection: Connection) -> None:
+        """A batch begins; the row is read, unless memory knows it.
+
+        Raises:
+            NoResultFound: there is no such journal.
+        """
+        if not self._is_known:
+            self._read(connection)
+            self._is_known = True
+        copied = {number: dict(candidates) for number, candidates in self._ahead.items()}
+        self._before = defaultdict(dict, copied), dict(self._waiting)
+
+    def keep(self) -> None:
+        """The batch was committed."""
+        self._before = None
+
+    def take_back(self) -> None:
+        """The batch may not have been committed: believe nothing of it. What waited before it still waits."""
+        self._is_known = False
+        if self._before is not None:
+            (self._ahead, self._waiting), self._before = self._before, None
+
+    def _read(self, connection: Connection) -> None:
+        row = connection.execute(_KNOWN, _names(self._key)).mappings().one()
         self._size, self._head, self._when = row["size"], row["head"], row["grown"]
         self._cosigned, self._refusal, self._evidence = (row[name] for name in ("cosigned", "refusal", "evidence"))
-        self._frontier = frontier_at(self._size, StoredTree(connection, *key))
-        #: By number, then by digest: which of them is the cabinet's own is for its signature to say.
-        self._ahead: dict[int, dict[str, Sealed]] = defaultdict(dict)
-        self._waiting: dict[Checkpoint, SignedHead] = {}
+        self._frontier = frontier_at(self._size, StoredTree(connection, *self._key))
         self._grown = Grown([], [])
         self._row = self._now()
 
@@ -244,8 +274,10 @@ class Stream:
             if sequence <= self._size:
                 old.append(sealed)
                 continue
-            candidates = self._ahead[sequence]
-            candidates[digest(sealed.body)] = sealed
+            candidates, name = self._ahead[sequence], digest(sealed.body)
+            # What comes again is the newest again.
+            candidates.pop(name, None)
+            candidates[name] = sealed
             if len(candidates) > CANDIDATES:
                 del candidates[next(iter(candidates))]
         if not old:
@@ -263,10 +295,10 @@ class Stream:
         roots = {self._size: self._frontier.root()}
         ahead = [head for head in self._waiting if head.size > self._size]
         for head in sorted(ahead, key=lambda one: one.size, reverse=True):
-            chains = [chain for tip in self._ahead.get(head.size, ()) if (chain := self._chain(head.size, tip))]
-            if any(self._accept(head, chain, roots) for chain in chains):
+            tips = list(self._ahead.get(head.size, ()))
+            if any(self._accept(head, tip, roots) for tip in tips):
                 break
-            if chains:
+            if any(tip in self._elsewhere for tip in tips):
                 # Either the head or every one of these entries is not the cabinet's word; only time can tell which.
                 done.unsigned.append(self._waiting[head])
         self._tidy(done)
@@ -283,8 +315,13 @@ class Stream:
             name = sealed.entry.prev
         return chain[::-1] if name == self._head else []
 
-    def _accept(self, head: Checkpoint, chain: Sequence[Sealed], roots: dict[int, bytes]) -> bool:
-        """Take these entries in, if they lead to the root that was signed."""
+    def _accept(self, head: Checkpoint, tip: str, roots: dict[int, bytes]) -> bool:
+        """Take in the entries up to this one, if they are all here and lead to the root that was signed."""
+        if self._elsewhere.get(tip, head.root) != head.root:
+            return False
+        chain = self._chain(head.size, tip)
+        if not chain:
+            return False
         tree, grown, passed = self._frontier.copy(), Grown([], []), dict[int, bytes]()
         sizes = {waiting.size for waiting in self._waiting}
         for sealed in chain:
@@ -292,25 +329,29 @@ class Stream:
             if tree.size in sizes:
                 passed[tree.size] = tree.root()
         if passed[head.size] != head.root:
+            self._elsewhere[tip] = passed[head.size]
             return False
         roots |= passed
         grown.entries.extend(chain)
-        self._size, self._head, self._frontier, self._grown = tree.size, digest(chain[-1].body), tree, grown
+        self._size, self._head, self._frontier, self._grown = tree.size, tip, tree, grown
         return True
 
     def _tidy(self, done: Stored) -> None:
-        """Tell of what waited for a place that another has taken, or that does not follow it; let go of what is far ahead."""
+        """Tell of what waited for a place that another has taken, or that does not follow it; let go of what is too much."""
         taken = {sealed.entry.sequence: sealed.body for sealed in self._grown.entries}
         waiting, self._ahead = self._ahead, defaultdict(dict)
-        for number, candidates in waiting.items():
-            for name, sealed in candidates.items():
+        room = LARGEST_AHEAD
+        for number in sorted(waiting):
+            for name, sealed in waiting[number].items():
                 if number in taken:
                     if sealed.body != taken[number]:
                         done.misfits.append(Misfit(sealed, "altered"))
                 elif number == self._size + 1 and sealed.entry.prev != self._head:
                     done.misfits.append(Misfit(sealed, "broken"))
-                elif number <= self._size + AHEAD:
+                elif self._size < number <= self._size + AHEAD and (room := room - len(sealed.body)) >= 0:
                     self._ahead[number][name] = sealed
+        names = {name for candidates in self._ahead.values() for name in candidates}
+        self._elsewhere = {name: root for name, root in self._elsewhere.items() if name in names}
 
     def _fold(self, fold: Fold, done: Stored) -> None:
         for sealed in self._grown.entries:

@@ -113,9 +113,8 @@ class Supervision:
 
     def alarm(self, node: str, kind: str, detail: str, at: Timestamp) -> bool:
         """Raise an alarm; False when it only counts one that was raised before, or too many of its kind were."""
-        row = {"node": node, "kind": kind, "detail": detail} | _once(at)
         with self._database.write() as connection:
-            return _count(connection, alarms, row, ("node", "kind", "detail"), ("node", "kind"), MOST_ALARMS)
+            return count_alarm(connection, node, kind, detail, at)
 
     def quarantine(self, node: str, topic: str, payload: bytes, reason: str, at: Timestamp) -> None:
         """Keep what could not be placed, unless too much of this node is kept already."""
@@ -180,6 +179,12 @@ class Supervision:
         """Take a message out of quarantine: it was placed, or thrown away."""
         with self._database.write() as connection:
             connection.execute(delete(quarantine).where(quarantine.c.id == id_))
+
+
+def count_alarm(connection: Connection, node: str, kind: str, detail: str, at: Timestamp) -> bool:
+    """Raise an alarm within a transaction; see `Supervision.alarm`."""
+    row = {"node": node, "kind": kind, "detail": detail} | _once(at)
+    return _count(connection, alarms, row, ("node", "kind", "detail"), ("node", "kind"), MOST_ALARMS)
 
 
 def _count(

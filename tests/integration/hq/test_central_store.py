@@ -14,7 +14,7 @@ from kiosk.ledger.entry import NO_ENTRY, digest, seal
 from kiosk.ledger.merkle import leaf_hash, root_at
 from kiosk.store.central import CentralStore, digest_of, newest
 from kiosk.store.database import Database
-from kiosk.store.stream import AHEAD, Misfit, Sealed, StaleMemory, Stored, Stream
+from kiosk.store.stream import AHEAD, LARGEST_AHEAD, Misfit, Sealed, StaleMemory, Stored, Stream
 from kiosk.store.tree import StoredTree
 from tests.attack.logs import Leaves
 from tests.integration.hq.parts import (
@@ -85,7 +85,7 @@ def test_of_what_comes_before_its_turn_only_so_much_waits_and_the_rest_comes_aga
     assert size(store.store(chain[AHEAD:])) == len(chain)
 
 
-def test_what_waited_is_forgotten_with_everything_else_when_a_batch_fails(
+def test_when_a_batch_fails_nothing_of_it_is_believed_and_what_waited_before_it_still_waits(
     store: CentralStore, central: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     chain = a_chain(4)
@@ -95,9 +95,20 @@ def test_what_waited_is_forgotten_with_everything_else_when_a_batch_fails(
         with pytest.raises(ZeroDivisionError):
             store.store(chain[:1])
     assert stored(central) == []
-    assert size(store.store(chain[:1])) == 1
-    assert size(store.store(chain)) == 4
+    assert size(store.store(chain[:1])) == 4
     assert stored(central) == bodies(chain)
+
+
+def test_what_waits_takes_only_so_much_memory_and_what_is_nearest_stays(store: CentralStore) -> None:
+    chain, large = a_chain(20), a_chain(0)
+    for number in range(2, 200):
+        large.append(an_entry(number, "f" * 64, "cabinet.unheard_of", {"a": "x" * 60_000}))
+    for start in range(0, len(large), 10):
+        store.store(large[start : start + 10])
+    waiting = [one for candidates in store._streams[KEY]._ahead.values() for one in candidates.values()]
+    assert 0 < sum(len(sealed.body) for sealed in waiting) <= LARGEST_AHEAD
+    assert max(sealed.entry.sequence for sealed in waiting) < 20
+    assert size(store.store(chain, [a_head(chain)])) == 20
 
 
 def cut_short() -> None:
@@ -146,6 +157,7 @@ def test_a_second_entry_for_the_same_command_and_subject_has_no_place(store: Cen
     with pytest.raises(StaleMemory):
         store.store([first])
     assert stored(central) == []
+    store.forget(KEY)
     assert size(store.store([first])) == 1
     assert stored(central) == [first.body]
 

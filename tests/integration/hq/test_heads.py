@@ -12,7 +12,9 @@ from kiosk.hq.witness import SigningWitness
 from kiosk.ledger import checkpoint
 from kiosk.ledger.checkpoint import Checkpoint, open_cosigned, open_refusal, open_signed
 from kiosk.ledger.entry import digest
+from kiosk.ledger.merkle import leaf_hash
 from kiosk.ledger.note import Kind
+from kiosk.store import stream
 from kiosk.store.central import CentralStore
 from kiosk.store.database import Database
 from kiosk.store.stream import CANDIDATES, WAITING, Answer, Misfit, Sealed, SignedHead, StaleMemory, Stored
@@ -230,6 +232,32 @@ def test_a_head_that_the_cabinet_signed_wrongly_is_refused_once_a_later_one_is_b
     done = store.store(chain, [a_head(fork, 5), a_head(chain)])
     assert (cosigned(done), done.unsigned) == (head_of(chain), [])
     assert [one.checkpoint for one in done.refused] == [head_of(fork, 5)]
+
+
+def test_an_entry_that_comes_again_is_the_newest_of_its_number(store: CentralStore) -> None:
+    chain, forks = a_chain(2), [a_chain(2, fork=f"{n}-")[1] for n in range(CANDIDATES)]
+    store.store([chain[1], *forks[:-1]])
+    store.store([chain[1], forks[-1]])
+    assert cosigned(store.store(chain[:1], [a_head(chain)])) == head_of(chain)
+
+
+def test_a_chain_that_leads_elsewhere_is_not_counted_again_for_every_message(
+    store: CentralStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chain, fork = a_chain(200), a_chain(200, fork="other-")
+    hashed: list[bytes] = []
+
+    def counted(body: bytes) -> bytes:
+        hashed.append(body)
+        return leaf_hash(body)
+
+    monkeypatch.setattr(stream, "leaf_hash", counted)
+    assert store.store(fork, [a_head(chain)]).unsigned
+    assert len(hashed) == len(fork)
+    for _ in range(5):
+        assert store.store(fork[-1:], [a_head(chain)]).unsigned
+    assert len(hashed) == len(fork)
+    assert cosigned(store.store(chain)) == head_of(chain)
 
 
 def test_an_entry_that_does_not_follow_the_last_one_is_not_taken_in_though_the_cabinet_has_signed_for_it(

@@ -555,6 +555,32 @@ def test_an_entry_that_does_not_follow_one_that_nobody_has_signed_is_not_the_one
         assert quarantined(central) == [(NODE, digest(fork[0].body), "altered", 1)]
 
 
+def test_a_journal_that_the_database_cannot_store_holds_no_other_up(database_url: str, broker: BrokerAddress) -> None:
+    """Its cabinet has signed two entries with one command and subject, and says so between any two words of another's."""
+    other = "armoire-8"
+    log_key(other)
+    first = an_entry(1, NO_ENTRY, "cabinet.unheard_of", {}, node=other)
+    second = an_entry(2, digest(first.body), "cabinet.unheard_of", {}, node=other)
+    poison = [first, Sealed(second.entry, seal(replace(second.entry, command=first.entry.command)))]
+    chain = a_chain(6)
+    with listening(database_url, broker) as (central, subscriber, someone):
+
+        def speak() -> None:
+            someone.say(topics.checkpoint(other), a_head(poison)[1].note)
+            someone.send(*poison)
+
+        someone.send_head(chain)
+        for sealed in chain:
+            speak()
+            someone.send(sealed)
+        speak()
+        someone.acknowledged(6)
+        wait_until(lambda: subscriber.counts["stuck"] > 0, "somebody is told")
+        assert stored(central) == bodies(chain)
+        assert stored(central, other) == []
+        assert (other, "stuck") in [(alarm.node, alarm.kind) for alarm in Supervision(central).alarms()]
+
+
 def test_a_type_from_the_future_is_acknowledged_and_its_documents_are_asked_for(
     database_url: str, broker: BrokerAddress
 ) -> None:

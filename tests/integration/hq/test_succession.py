@@ -4,7 +4,6 @@ import pytest
 
 from kiosk.domain.events import StreamOpened
 from kiosk.domain.identifiers import Root, Size, StreamId
-from kiosk.hq.session import alarms_of
 from kiosk.hq.witness import SigningWitness
 from kiosk.ledger.entry import NO_ENTRY, digest
 from kiosk.mqtt.client import BrokerAddress
@@ -57,6 +56,10 @@ def begin(store: CentralStore, chain: list[Sealed]) -> Stored:
     return store.store(chain, [a_head(chain)])
 
 
+def alarms(central: Database) -> list[tuple[str, str]]:
+    return [(alarm.kind, alarm.detail) for alarm in Supervision(central).alarms()]
+
+
 def is_open(store: CentralStore, key: Key) -> bool:
     return bool(store.log_keys(*key))
 
@@ -92,12 +95,32 @@ def test_it_is_closed_also_when_the_rest_of_it_comes_in_the_same_batch(store: Ce
     ids=["less than is here", "more", "another history", "an unknown journal", "nothing", "another size"],
 )
 def test_a_journal_that_takes_over_anything_else_is_disputed_and_both_stay_open(
-    store: CentralStore, chain: list[Sealed]
+    store: CentralStore, central: Database, chain: list[Sealed]
 ) -> None:
     done = begin(store, chain)
     assert (done.closed, done.disputed) == ([], [chain[0].entry])
     assert (is_open(store, FORMER), is_open(store, NEW)) == (True, True)
-    assert list(alarms_of(done)) == [(NODE, "disputed", NEW[1])]
+    assert ("disputed", NEW[1]) in alarms(central)
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_of_two_journals_that_follow_the_same_one_the_second_is_disputed(store: CentralStore, together: bool) -> None:
+    """Somebody has restored twice, or from two cards; the first may have gone on meanwhile."""
+    log_key(NODE, "yet-another")
+    let_in(store._database)
+    first, second = opening(), opening(key=(NODE, "yet-another"))
+    if together:
+        done = store.store([*first, *second], [a_head(first), a_head(second)])
+    else:
+        done = begin(store, first)
+        assert done.disputed == []
+        done.add(begin(store, second))
+    assert (done.closed, done.disputed) == ([FORMER], [second[0].entry])
+
+
+def test_a_journal_is_not_answered_in_the_batch_that_closes_it(store: CentralStore) -> None:
+    chain, new = a_chain(OLD_CHAIN), opening()
+    assert store.store([*new, *chain], [a_head(new)]).answers.keys() == {NEW}
 
 
 def test_a_cabinet_closes_no_journal_of_another(store: CentralStore) -> None:
@@ -163,4 +186,4 @@ def test_nothing_more_of_the_former_one_is_let_in_from_then_on(
         mouth.say(event(NODE, old[-1].entry.type), old[-1].body)
         wait_until(lambda: subscriber.counts["not_enrolled"] >= 2, "both are turned away")
         assert len(stored(central)) == OLD_CHAIN + 3
-        assert ("not_enrolled", STREAM) in [(alarm.kind, alarm.detail) for alarm in Supervision(central).alarms()]
+        assert ("not_enrolled", STREAM) in alarms(central)

@@ -28,6 +28,7 @@ from kiosk.ledger.verify import Form
 from kiosk.mqtt.client import Cause
 from kiosk.mqtt.messages import Health
 from kiosk.services import imports, sheets
+from kiosk.store import central
 
 ROOM = Path(kiosk.cli.__file__).parent
 CATALOGUES = Path(web.__file__).parent / "translations"
@@ -75,7 +76,7 @@ def keys() -> set[str]:
     settings = set(FAULT.findall(sources(config.__file__, wiring.__file__)))
     settings |= {f"{code}_among" for code in ("unknown_key", "unknown_section")}
     lines = set(FAULT.findall(sources(imports.__file__, sheets.__file__)))
-    alarms = set(ALARM.findall(sources(session.__file__)))
+    alarms = set(ALARM.findall(sources(session.__file__, central.__file__)))
     assert len(literal) > 40
     assert len(settings) > 10
     assert len(lines) > 10

@@ -9,7 +9,7 @@ import rfc8785
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kiosk.ledger.entry import NO_ENTRY, Entry, Link, _unsealed, digest, link, schema, seal, unseal
+from kiosk.ledger.entry import DEEPEST, NO_ENTRY, Entry, Link, _unsealed, digest, link, schema, seal, unseal
 from kiosk.ledger.errors import BadEntry
 
 TEXTS = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=30)
@@ -240,6 +240,19 @@ def test_data_in_another_spelling_is_refused(data: str) -> None:
     body = seal(replace(AN_ENTRY, data={})).replace(b'"data":{}', f'"data":{data}'.encode())
     assert json.loads(body)["data"]
     assert link_or_none(body) is reread_link_or_none(body) is None
+
+
+@pytest.mark.parametrize(("before", "after"), [("[", "]"), ('{"a":', "}")])
+def test_how_deep_an_entry_may_be_nested_is_the_same_for_every_reader(before: str, after: str) -> None:
+    def nested(levels: int) -> bytes:
+        # `data` itself is the first level.
+        return with_data(before * (levels - 1) + "1" + after * (levels - 1))
+
+    assert reread_link_or_none(nested(DEEPEST)) == link_or_none(nested(DEEPEST)) is not None
+    for levels in (DEEPEST + 1, 900, 5_000):
+        assert reread_link_or_none(nested(levels)) is link_or_none(nested(levels)) is None
+    wide = with_data(f"[{','.join(['[]'] * 100)}]")
+    assert reread_link_or_none(wide) == link_or_none(wide) is not None
 
 
 def test_numbers_of_any_length_are_read_the_same_by_both() -> None:
