@@ -227,13 +227,15 @@ def test_a_refused_cabinet_stays_refused_and_is_told_the_same_again(
 ) -> None:
     with a_fork(make_cabinet, broker, tmp_path, 20, 25) as (central, _, forked):
         is_refused(forked, broker)
+        # It stops first, and writes it down then.
+        wait_until(lambda: bool(forked.local.cursor(refusal_cursor(STREAM))), "it is written down")
         first = forked.local.cursor(refusal_cursor(STREAM))
         forked.disconnect()
         forked.local.keep_cursor(refusal_cursor(STREAM), "")
         # Somebody has wiped what it remembered of that; it learns the same again.
         time.sleep(1.1)  # a later second, which another signature would tell
         is_refused(forked, broker)
-        assert forked.local.cursor(refusal_cursor(STREAM)) == first
+        wait_until(lambda: forked.local.cursor(refusal_cursor(STREAM)) == first, "the same is written down")
         assert size_of(cosigned(central)) == 20
 
 
