@@ -125,7 +125,8 @@ def unseal(body: bytes) -> Entry:
 def _unsealed(body: bytes) -> Entry:
     """An entry read and written again, whatever is in its attributes."""
     try:
-        raw = _STRICT.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        raw = _STRICT.decode(text)
         if not (all(isinstance(raw[name], str) for name in _TEXTS) and isinstance(raw["data"], dict)):
             raise TypeError
         node, stream, sequence = raw["id"].split(":")
@@ -144,7 +145,7 @@ def _unsealed(body: bytes) -> Entry:
             command=raw["command"],
             data=raw["data"],
         )
-        _require_shallow(body, entry.data)
+        _require_shallow(text, entry.data)
         canonical = seal(entry)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as e:
         raise BadEntry(reason=type(e).__name__) from e
@@ -186,8 +187,9 @@ def _parts(body: bytes) -> tuple[re.Match[str], dict[str, Any], re.Match[str]] |
         if before := _BEFORE_DATA.match(text):
             data, end = _STRICT.raw_decode(text, before.end())
             after = _AFTER_DATA.fullmatch(text, end)
-            if after and _CANONICAL.encode(data) == text[before.end() : end]:
-                _require_shallow(body, data)
+            spelt = text[before.end() : end]
+            if after and _CANONICAL.encode(data) == spelt:
+                _require_shallow(spelt, data)
                 return before, data, after
     except (ValueError, RecursionError) as e:
         raise BadEntry(reason=type(e).__name__) from e
@@ -203,9 +205,9 @@ def _ascii_keys(found: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _require_shallow(body: bytes, data: dict[str, Any]) -> None:
+def _require_shallow(text: str, data: dict[str, Any]) -> None:
     # No level without its bracket, and brackets are counted in no time.
-    if body.count(b"{") + body.count(b"[") > DEEPEST and not _is_shallow(data, DEEPEST):
+    if text.count("{") + text.count("[") > DEEPEST and not _is_shallow(data, DEEPEST):
         raise ValueError("nested too deep")
 
 
