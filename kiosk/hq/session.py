@@ -307,25 +307,25 @@ class Session:
                 for journal in sorted(journals):
                     its_own = [one for one in entries if one[1].key == journal]
                     self._settle(its_own, [head for head in heads if head[0] == journal], done)
-            elif len(entries) > 1:
-                self._stuck(journals)
-                middle = len(entries) // 2
-                self._settle(entries[:middle], (), done)
-                self._settle(entries[middle:], heads, done)
-            elif entries:
-                self._stuck(journals)
-                log.exception("an entry that the database does not take")
-                self._reject(entries[0][0].topic, entries[0][0].payload, "the database does not take it")
-                if heads:
-                    self._settle((), heads, done)
             else:
-                self._stuck(journals)
-                log.exception("heads that cannot be judged; they come again")
+                [journal] = journals
+                self._store.forget(journal)
+                self._alarm(journal[0], "stuck", journal[1])
+                self._find_culprit(entries, heads, done)
 
-    def _stuck(self, journals: Iterable[Key]) -> None:
-        for key in journals:
-            self._store.forget(key)
-            self._alarm(key[0], "stuck", key[1])
+    def _find_culprit(self, entries: Entries, heads: Heads, done: Stored) -> None:
+        """Of one journal whose batch cannot be stored: half of it, and half of that, until an entry or the heads are left."""
+        if len(entries) > 1:
+            middle = len(entries) // 2
+            self._settle(entries[:middle], (), done)
+            self._settle(entries[middle:], heads, done)
+        elif entries:
+            log.exception("an entry that the database does not take")
+            self._reject(entries[0][0].topic, entries[0][0].payload, "the database does not take it")
+            if heads:
+                self._settle((), heads, done)
+        else:
+            log.exception("heads that cannot be judged; they come again")
 
     def _report(self, done: Stored) -> None:
         self._counts["advanced"] += done.advanced

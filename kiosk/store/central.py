@@ -179,7 +179,7 @@ class CentralStore:
         if former not in done.closed and self._takes_over(connection, first, opened, touched.get(former)):
             close(connection, former, now)
             done.closed.append(former)
-            # It is told once more of the batch otherwise, and last.
+            # The broker retains one answer a node: that of a closed journal must not be it.
             done.answers.pop(former, None)
         else:
             # With the entry itself: it begins once only, and whoever has to look must not be left untold by a crash.
