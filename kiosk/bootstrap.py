@@ -228,14 +228,9 @@ def reading_receipts(settings: Settings) -> Iterator[JournalReceipts]:
     Raises:
         NotInitialised: there is no journal yet.
     """
-    if not settings.database.exists():
-        raise NotInitialised(folder=str(settings.folder))
-    database = Database(settings.database, (), gapless=True, read_only=True)
-    try:
+    with _reading(settings) as database:
         journal = StoredJournal(database, SystemClock())
         yield JournalReceipts(journal, LocalStore(database), _heads(settings, journal))
-    finally:
-        database.close()
 
 
 @contextmanager
@@ -245,11 +240,17 @@ def reading_register(settings: Settings) -> Iterator[StoredRegister]:
     Raises:
         NotInitialised: there is no journal yet.
     """
+    with _reading(settings) as database:
+        yield StoredRegister(database, None)
+
+
+@contextmanager
+def _reading(settings: Settings) -> Iterator[Database]:
     if not settings.database.exists():
         raise NotInitialised(folder=str(settings.folder))
     database = Database(settings.database, (), gapless=True, read_only=True)
     try:
-        yield StoredRegister(database, None)
+        yield database
     finally:
         database.close()
 
